@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One Multipath TCP connection (RFC 8684), without I/O.
+ *
+ * A connection owns its subflows, the send queue that they share, and what
+ * arrived before its turn.  The caller owns clocks, wires and tables: it finds the
+ * subflow that a packet belongs to and passes both in.
+ *
+ *	mptcp_input(conn, subflow, packet, now)     for each packet
+ *	... at the end of the batch ...
+ *	read and clear conn->events
+ *	mptcp_output(conn, sink, now)
+ *	while ((sf = mptcp_reap(conn))) { forget sf; mptcp_subflow_free(sf); }
+ *	arm a timer for mptcp_deadline(conn); on expiry mptcp_timeout(), then as above
+ *
+ * Data for the peer is put in place by mptcp_send_reserve()/mptcp_send_commit().
+ * Data from the peer is offered in place to `deliver`, the only callback; the
+ * consumer takes all of it and later reports, with mptcp_consumed(), how much has
+ * left its hands, which opens the shared receive window again.
+ *
+ * When options do not survive the path, the connection falls back to plain TCP on
+ * its only subflow (RFC 8684, section 3.7) and the same calls go on to work.
+ *
+ * Stream offsets are data sequence numbers, also after a fallback.
+ *
+ * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
+ * (DSS in), send.c (DSS out, scheduling, reinjection), options.c (which options go
+ * on a segment), path.c (addresses, priorities, subflow death), sched*.c, crypto.c.
+ */
+#ifndef MPTCP_MPTCP_H
+#define MPTCP_MPTCP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/list.h"
+#include "base/reasm.h"
+#include "base/stream.h"
+#include "mptcp/sched.h"
+#include "tcp/tcp.h"
+#include "wire/packet.h"
+#include "wire/sink.h"
+
+/* Connection states: the data-level analogue of TCP's (RFC 8684, section 3.3.3). */
+enum mptcp_state {
+	MPTCP_SYN_SENT,
+	MPTCP_SYN_RECEIVED,
+	MPTCP_ESTABLISHED,
+	MPTCP_FIN_WAIT_1,       /* our DATA_FIN is out */
+	MPTCP_FIN_WAIT_2,       /* ... and acknowledged */
+	MPTCP_CLOSE_WAIT,       /* the peer's DATA_FIN came */
+	MPTCP_CLOSING,
+	MPTCP_LAST_ACK,
+	MPTCP_TIME_WAIT,        /* both DATA_FINs acknowledged; subflows are closing */
+	MPTCP_FASTCLOSE_WAIT,   /* MP_FASTCLOSE sent, waiting for the peer's RST */
+	MPTCP_CLOSED,
+};
+const char *mptcp_state_name(enum mptcp_state state);
+
+enum mptcp_mode {
+	MPTCP_MODE_PENDING,     /* handshake not complete */
+	MPTCP_MODE_MPTCP,
+	MPTCP_MODE_FALLBACK,    /* plain TCP on one subflow */
+};
+
+/* Upward signals in conn->events. */
+enum mptcp_event {
+	MPTCP_EVENT_ESTABLISHED = 1u << 0,  /* data may flow (MPTCP or fallback) */
+	MPTCP_EVENT_SENDABLE    = 1u << 1,  /* room in the send queue again */
+	MPTCP_EVENT_FIN         = 1u << 2,  /* the peer's stream is complete and delivered */
+	MPTCP_EVENT_RESET       = 1u << 3,  /* ended by the peer (MP_FASTCLOSE, RST) or by errors */
+	MPTCP_EVENT_CLOSED      = 1u << 4,  /* nothing more will be sent or delivered; subflows
+					     * left are in TIME-WAIT: conn may be freed */
+	MPTCP_EVENT_FALLBACK    = 1u << 5,
+	MPTCP_EVENT_DEAD        = 1u << 6,  /* mptcp_reap() has subflows to give back */
+	MPTCP_EVENT_PLAIN_SYN   = 1u << 7,  /* the client repeated its SYN without MP_CAPABLE */
+};
+
+struct mptcp_config {
+	struct tcp_config tcp;
+	const struct mptcp_sched_ops *sched;
+	bool checksum;                  /* ask for DSS checksums (A flag) in any case */
+	uint8_t max_subflows;
+	uint32_t rcvbuf_initial, rcvbuf_max;    /* bytes of the shared receive window */
+	uint32_t sndbuf_initial, sndbuf_max;    /* bytes not yet DATA_ACKed */
+	uint64_t orphan_us;             /* how long to wait for a join without a subflow */
+	uint64_t handshake_us;          /* bound from SYN to established */
+	uint64_t fastclose_us;          /* bound of FASTCLOSE_WAIT */
+};
+void mptcp_config_default(struct mptcp_config *c);
+
+/* Surroundings shared by all connections of a worker. */
+struct mptcp_env {
+	struct tcp_env tcp;
+	struct counters *counters;
+	struct pool *pool;
+	void *ctx;
+	/* Fills `len` bytes from a cryptographic source. */
+	void (*random)(void *ctx, void *buf, size_t len);
+	/* Whether a token drawn for a new connection may be used here (unique). */
+	bool (*token_usable)(void *ctx, uint32_t token);
+};
+void mptcp_env_init(struct mptcp_env *env, struct counters *counters, struct pool *pool);
+void mptcp_env_fini(struct mptcp_env *env);
+
+/*
+ * Takes `len` in-order bytes of the peer's stream.  They stay valid until the
+ * caller's mptcp_input() batch ends, unless `transient`: then only during the call.
+ */
+typedef void (*mptcp_deliver_fn)(void *owner, const uint8_t *data, size_t len,
+				 bool transient);
+
+/* A DSS mapping received (RFC 8684, section 3.3.1). */
+struct mptcp_map {
+	struct list link;
+	uint64_t dsn;
+	uint64_t ssn;                   /* extended to 64 bits, first byte is 1 */
+	uint32_t len;
+	uint16_t checksum;
+};
+
+enum mptcp_subflow_state {
+	MPTCP_SUBFLOW_HANDSHAKE,        /* until the third (join: verified) ACK */
+	MPTCP_SUBFLOW_ACTIVE,
+	MPTCP_SUBFLOW_CLOSING,          /* a FIN was sent or received: no new data */
+	MPTCP_SUBFLOW_DEAD,             /* waits to be reaped */
+};
+
+struct mptcp_subflow {
+	struct list link;               /* conn->subflows, or conn->dead */
+	struct mptcp_conn *conn;
+	struct tcp_conn tcp;
+	struct flow_tuple rx, tx;       /* as packets come in, as they go out */
+	void *owner;                    /* the caller's (flow table entry) */
+	enum mptcp_subflow_state state;
+	bool join;
+	bool backup, peer_backup;       /* MP_PRIO/MP_JOIN B flag: ours, the peer's wish */
+	bool stale;                     /* timed out, not yet heard of again */
+	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
+	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
+	bool reset_pending;             /* an RST is to be sent */
+	uint8_t reset_reason, reset_flags;
+	uint8_t local_id, remote_id;
+	uint32_t local_nonce, remote_nonce;
+	uint16_t ip_id;
+
+	/* received mappings not yet used up, by ssn */
+	struct list maps;
+	uint32_t map_count;
+	uint8_t *map_buffer;            /* payload of an unfinished mapping (checksums only) */
+	uint32_t map_buffered;
+
+	bool echo_pending;              /* ADD_ADDR to be echoed */
+	struct mptcp_add_addr echo;
+	bool fail_pending;              /* MP_FAIL to be sent */
+	uint64_t fail_dsn;
+	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
+
+	uint64_t created_us;
+	uint64_t bytes_sent, bytes_received;    /* payload, reinjections included */
+	uint64_t last_progress_us;
+};
+
+struct mptcp_range {
+	uint64_t begin, end;
+};
+
+#define MPTCP_REINJECT_MAX 64
+
+struct mptcp_conn {
+	struct mptcp_env *env;
+	struct mptcp_config cfg;
+	void *owner;
+	mptcp_deliver_fn deliver;
+	enum mptcp_state state;
+	enum mptcp_mode mode;
+	uint32_t events;
+	uint8_t version;
+	bool active;                    /* we opened it */
+	bool checksum_on;
+	bool peer_key_known;
+	bool joined_once;               /* a second subflow carried data: no more fallback */
+	bool peer_no_join_initial;      /* C flag */
+	uint64_t local_key, remote_key;
+	uint32_t local_token, remote_token;
+
+	struct list subflows;
+	uint8_t subflow_count;          /* on `subflows` */
+	struct list dead;
+	uint32_t subflows_total;        /* ever */
+
+	/* send side, all DSNs */
+	struct stream sendq;            /* [begin, end): kept; snd_una in between */
+	uint64_t snd_una, snd_nxt;
+	uint64_t snd_wnd_edge;          /* DATA_ACK + window */
+	uint32_t sndbuf;                /* current bound */
+	bool send_blocked;              /* the caller was refused: tell it of room */
+	bool fin_queued, fin_sent, fin_acked;
+	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
+	int reinject_count;
+	uint64_t rto_deadline_us;
+	uint8_t rto_backoff;
+	uint64_t sched_state[4];
+
+	/* receive side */
+	uint64_t rcv_nxt;
+	uint64_t rcv_adv;               /* right edge last advertised */
+	uint64_t consumed;              /* DSN up to which the consumer is done */
+	struct reasm ooo;
+	uint32_t rcvbuf;
+	uint64_t rcv_round_dsn, rcv_round_us;   /* autotuning: a window's start */
+	bool fin_known;                 /* the peer's DATA_FIN is at fin_dsn */
+	bool fin_delivered;
+	uint64_t fin_dsn;
+
+	uint64_t orphan_deadline_us;
+	uint64_t handshake_deadline_us;
+	uint64_t fastclose_deadline_us, fastclose_next_us;
+
+	uint64_t created_us;
+	uint64_t bytes_sent, bytes_received;    /* of the streams, each byte once */
+	uint64_t bytes_reinjected;
+	char close_reason[32];          /* "fin", "reset", "fastclose", ... for logs */
+};
+
+/* ---- life ----------------------------------------------------------------- */
+
+/*
+ * A connection for a received MP_CAPABLE SYN; its first subflow is the first of
+ * conn->subflows.  The SYN/ACK waits for mptcp_accept().  NULL when out of memory or
+ * when the SYN's MP_CAPABLE cannot be served (version, flags): pass it on.
+ */
+struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_config *cfg,
+				     const struct packet *syn, void *owner,
+				     mptcp_deliver_fn deliver, uint64_t now_us);
+/* The server answered: let the SYN/ACK go. */
+void mptcp_accept(struct mptcp_conn *conn, uint64_t now_us);
+/* Opens a connection; `tx` is the tuple of outgoing packets. */
+struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_config *cfg,
+				    const struct flow_tuple *tx, void *owner,
+				    mptcp_deliver_fn deliver, uint64_t now_us);
+/* Frees the connection with all its subflows, dead ones included, sending nothing. */
+void mptcp_free(struct mptcp_conn *conn);
+
+/*
+ * A join for this connection: `syn` carries MP_JOIN with its token.  Returns the new
+ * subflow, or NULL with *reason set for an RST with MP_TCPRST (the caller sends it
+ * with mptcp_refuse_join()).
+ */
+struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct packet *syn,
+					 uint64_t now_us, enum mptcp_reset_reason *reason);
+/* Sends an RST with MP_TCPRST in answer to `p`. */
+void mptcp_refuse_join(struct counters *counters, const struct packet *p,
+		       enum mptcp_reset_reason reason, const struct packet_sink *sink);
+/* Opens another subflow; NULL if the connection cannot have one now. */
+struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct flow_tuple *tx,
+					uint8_t local_id, bool backup, uint64_t now_us);
+
+/* ---- the three verbs, and the fourth ---------------------------------------- */
+
+void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf,
+		 const struct packet *p, uint64_t now_us);
+void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint64_t now_us);
+void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us);
+uint64_t mptcp_deadline(const struct mptcp_conn *conn);
+
+/* The next subflow that ended, taken off the connection; the caller frees it. */
+struct mptcp_subflow *mptcp_reap(struct mptcp_conn *conn);
+void mptcp_subflow_free(struct mptcp_subflow *sf);
+
+/* ---- data ----------------------------------------------------------------- */
+
+/* Bytes that may be queued for the peer now. */
+size_t mptcp_send_space(const struct mptcp_conn *conn);
+/*
+ * Room for at most `want` bytes at the end of the send queue, in place; returns the
+ * number of pieces.  0: no room, and MPTCP_EVENT_SENDABLE will come.
+ */
+int mptcp_send_reserve(struct mptcp_conn *conn, size_t want, struct iovec *iov, int iov_max);
+void mptcp_send_commit(struct mptcp_conn *conn, size_t len);
+/* No more data will be queued: DATA_FIN (or FIN) follows the last byte. */
+void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us);
+/* Ends the connection at once: MP_FASTCLOSE, or RST after a fallback. */
+void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us);
+/* `len` more delivered bytes have left the consumer. */
+void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us);
+
+/* ---- for schedulers, status and tests --------------------------------------- */
+
+/* Whether `sf` may be given new data at all (state, not stale). */
+bool mptcp_subflow_usable(const struct mptcp_subflow *sf);
+/* The largest useful amount that `sf` may send now; 0 if it must wait. */
+uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len);
+const char *mptcp_subflow_state_name(enum mptcp_subflow_state state);
+/* Aborts the program if the connection's state contradicts itself (tests). */
+void mptcp_check(const struct mptcp_conn *conn);
+
+/* Token and initial data sequence number of a key (RFC 8684, section 3.2). */
+void mptcp_key_derive(uint8_t version, uint64_t key, uint32_t *token, uint64_t *idsn);
+
+#endif

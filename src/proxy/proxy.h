@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The proxy of one worker: what happens to each packet, and sessions, which pair
+ * an MPTCP connection of a client with a TCP connection to the server.
+ *
+ * Sans-I/O like the layers below: packets enter by proxy_packet(), server events by
+ * proxy_server_*(), time by proxy_timeout(); packets leave through a packet_sink and
+ * everything else through struct proxy_ops, which src/io implements on a kernel and
+ * tests/sim in virtual time.  The proxy owns sessions, the flow table (tuple to
+ * subflow, TIME-WAIT entries), the token table and the timer heap.
+ *
+ * One loop turn of the caller:
+ *
+ *	proxy_packet() for each captured packet of a batch, keeping the batch's memory
+ *	proxy_server_ready() for each server socket that became ready
+ *	proxy_timeout() if proxy_deadline() has come
+ *	proxy_flush()            writes what was relayed, sends what is due, frees the dead
+ *	(now the batch's memory may be reused)
+ *
+ * Files: proxy.c (life, dispatch of packets), session.c (one session's life), relay.c
+ * (bytes between the two sides), flowtable.c, limits.c.
+ */
+#ifndef PROXY_PROXY_H
+#define PROXY_PROXY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+#include "base/hash.h"
+#include "mptcp/mptcp.h"
+
+struct proxy;
+struct session;
+
+enum proxy_handshake { PROXY_CONNECT_FIRST, PROXY_ACCEPT_FIRST };
+enum proxy_source { PROXY_SOURCE_CLIENT, PROXY_SOURCE_GATEWAY };
+
+struct port_range { uint16_t first, last; };
+
+/* One [service] section: which destinations are proxied, and how. */
+struct proxy_service {
+	char name[32];
+	struct ip_prefix *prefixes;
+	size_t prefix_count;
+	struct port_range *ports;
+	size_t port_count;
+	bool upstream_original;         /* else `upstream` */
+	struct ip_endpoint upstream;
+	enum proxy_handshake handshake;
+	enum proxy_source source;
+	struct mptcp_config mptcp;
+};
+
+struct proxy_config {
+	struct proxy_service *services;
+	size_t service_count;
+	uint32_t max_connections;       /* sessions */
+	uint32_t max_half_open;         /* sessions whose handshake is not complete */
+	uint32_t max_per_source;        /* sessions per client address; 0: unlimited */
+	size_t memory_bytes;            /* payload held, see base/pool.h */
+	uint64_t connect_timeout_us;    /* server silent for so long: give up */
+};
+
+/* The verdict on a captured packet. */
+enum proxy_verdict {
+	PROXY_TAKE,             /* it is ours: drop it from the kernel's path */
+	PROXY_PASS,             /* untouched, and the flow is not caught any more */
+	PROXY_PASS_KEEP,        /* untouched (ICMP errors and the like) */
+};
+
+/*
+ * What the proxy asks of its surroundings.  `server` is the handle that
+ * server_open() returned.  No call may call back into the proxy.
+ */
+struct proxy_ops {
+	/*
+	 * Begins a connection to `to`, from address (and if free, port) `from`, or from the
+	 * gateway's own address if `from` is NULL.  Returns a handle and 0, or -errno.  The
+	 * outcome comes as proxy_server_connected(), later, also if it is known at once.
+	 */
+	int (*server_open)(void *ctx, struct session *session, const struct ip_endpoint *from,
+			   const struct ip_endpoint *to, void **server);
+	/* As writev()/readv() on a non-blocking socket, but -errno on failure. */
+	ssize_t (*server_writev)(void *ctx, void *server, const struct iovec *iov, int n);
+	ssize_t (*server_readv)(void *ctx, void *server, const struct iovec *iov, int n);
+	/* Which readiness to report by proxy_server_ready(), level-triggered. */
+	void (*server_want)(void *ctx, void *server, bool readable, bool writable);
+	/* shutdown(SHUT_WR). */
+	void (*server_shutdown)(void *ctx, void *server);
+	/* Closes the handle; with `reset`, so that the server sees a RST. */
+	void (*server_close)(void *ctx, void *server, bool reset);
+	/* The flow need not be caught any more (batched by the implementation). */
+	void (*flow_forget)(void *ctx, const struct flow_tuple *tuple);
+	/* Emits a packet that is not TCP (ICMP errors). */
+	void (*emit_raw)(void *ctx, const uint8_t *data, size_t len);
+	void (*random)(void *ctx, void *buf, size_t len);
+};
+
+/*
+ * `config` is borrowed and must outlive the proxy or be replaced with
+ * proxy_set_config(); sessions copy what they need.  NULL when out of memory.
+ */
+struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_ops *ops,
+			void *ops_ctx, const struct packet_sink *sink,
+			struct counters *counters);
+/* Resets every session (the peers are told) and frees everything. */
+void proxy_free(struct proxy *proxy, uint64_t now_us);
+/* New sessions follow `config` from now on; existing ones keep theirs. */
+void proxy_set_config(struct proxy *proxy, const struct proxy_config *config);
+
+/*
+ * One captured packet.  `data` must stay valid and unchanged until proxy_flush().
+ * `checksum_known` tells that the TCP checksum was verified or is to be filled in
+ * by the device; otherwise it is verified here.  `truncated` bytes at the end of
+ * the IP packet were not captured.
+ */
+enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
+				bool checksum_known, uint64_t now_us);
+
+/* The outcome of server_open(): 0 or the errno of connect(). */
+void proxy_server_connected(struct session *session, int error, uint64_t now_us);
+/* The server connection is readable and/or writable (errors and hang-ups are both). */
+void proxy_server_ready(struct session *session, bool readable, bool writable,
+			uint64_t now_us);
+
+uint64_t proxy_deadline(const struct proxy *proxy);
+void proxy_timeout(struct proxy *proxy, uint64_t now_us);
+void proxy_flush(struct proxy *proxy, uint64_t now_us);
+
+/* No new sessions: SYNs are passed on.  Done when proxy_session_count() is 0. */
+void proxy_drain(struct proxy *proxy);
+size_t proxy_session_count(const struct proxy *proxy);
+
+/* ---- status ----------------------------------------------------------------- */
+
+/* Whom a session serves, for status; pointers live until the next proxy call. */
+struct session_info {
+	uint64_t id;                    /* unique per process, never reused */
+	struct ip_endpoint client, server;
+	const char *service;
+	const char *state;              /* "connecting", "established", "closing", ... */
+	uint64_t created_us;
+	uint64_t bytes_to_server, bytes_to_client;
+	const struct mptcp_conn *conn;  /* subflows and all the rest */
+};
+/* Calls `each` for every session until it returns false. */
+void proxy_sessions(const struct proxy *proxy, bool (*each)(void *ctx, const struct session_info *),
+		    void *ctx);
+const struct counters *proxy_counters(const struct proxy *proxy);
+/* Payload memory in use, bytes. */
+size_t proxy_memory(const struct proxy *proxy);
+
+#endif

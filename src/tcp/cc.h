@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The congestion-control interface.
+ *
+ * A controller is a table of functions and some state inside struct tcp_conn.
+ * It owns the window: `cwnd_bytes` and `ssthresh_bytes` of the connection (during
+ * fast recovery proportional rate reduction, recovery.c, sets cwnd instead).  It
+ * reads the clock only from its arguments.
+ */
+#ifndef TCP_CC_H
+#define TCP_CC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tcp_conn;
+
+/* What one ACK told; times in microseconds. */
+struct tcp_ack_sample {
+	uint64_t now_us;
+	uint32_t acked_bytes;       /* newly acknowledged, cumulatively or by SACK */
+	uint32_t rtt_us;            /* of the newest segment acknowledged; 0: none */
+	uint32_t prior_flight_bytes;/* outstanding before this ACK */
+	bool cwnd_limited;          /* the window, not the application, limited sending */
+};
+
+struct tcp_cc_ops {
+	const char *name;
+	void (*init)(struct tcp_conn *tc, uint64_t now_us);
+	/* Outside recovery: data was acknowledged. */
+	void (*on_ack)(struct tcp_conn *tc, const struct tcp_ack_sample *s);
+	/* Entering fast recovery: sets ssthresh_bytes (cwnd is PRR's until it ends). */
+	void (*on_loss)(struct tcp_conn *tc, uint64_t now_us);
+	/* Retransmission timeout: sets ssthresh_bytes; cwnd is set by the caller. */
+	void (*on_rto)(struct tcp_conn *tc, uint64_t now_us);
+	/* Recovery was needless: bring back the state from before on_loss/on_rto; the
+	 * caller restores cwnd and ssthresh. */
+	void (*on_undo)(struct tcp_conn *tc, uint64_t now_us);
+	/* Sending resumes after `idle_us` without data outstanding. */
+	void (*on_idle)(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us);
+};
+
+extern const struct tcp_cc_ops tcp_cc_cubic;
+extern const struct tcp_cc_ops tcp_cc_reno;
+
+/* Finds a controller by its configuration name; NULL if there is none. */
+const struct tcp_cc_ops *tcp_cc_find(const char *name);
+
+#endif
