@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections to servers: non-blocking kernel TCP sockets, opened from the client's own
+ * address where asked (IP_TRANSPARENT).  They implement the server_* part of struct
+ * proxy_ops, with an event base and a clock that the worker lends.
+ *
+ * No function here calls into the proxy; only the event loop does.
+ */
+#ifndef IO_SERVER_H
+#define IO_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+
+struct event_base;
+struct server;
+struct session;
+
+/* What all server connections of a worker share; fields belong to the worker. */
+struct server_env {
+	struct event_base *base;
+	struct counters *counters;
+	const uint64_t *now_us;         /* latched clock, passed on to the proxy */
+	size_t open_count;
+};
+
+/* As in struct proxy_ops.  The outcome comes from the event loop, never from within. */
+int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,
+		const struct ip_endpoint *to, struct server **out);
+ssize_t server_writev(struct server *s, const struct iovec *iov, int n);
+ssize_t server_readv(struct server *s, const struct iovec *iov, int n);
+void server_want(struct server *s, bool readable, bool writable);
+void server_shutdown(struct server *s);
+void server_close(struct server *s, bool reset);
+
+#endif

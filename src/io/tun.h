@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The TUN device: how packets of the user-space stack leave.  The kernel routes them,
+ * cuts super-segments and fills in checksums (virtio-net header).
+ */
+#ifndef IO_TUN_H
+#define IO_TUN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/counters.h"
+#include "wire/sink.h"
+
+struct tun;
+
+/*
+ * Creates the device `name` and brings it up.  It disappears with the last descriptor.
+ * NULL on failure, with one line in `err`.
+ */
+struct tun *tun_new(const char *name, struct counters *counters, char *err, size_t err_len);
+void tun_free(struct tun *t);
+int tun_fd(const struct tun *t);
+
+/* The sink for TCP; `ctx` is the struct tun. */
+void tun_emit(void *ctx, const struct packet_out *p);
+/* One finished IP packet, checksums and all. */
+void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len);
+/* Reads and throws away what the kernel routed to the device. */
+void tun_discard(struct tun *t);
+
+#endif
