@@ -1,0 +1,651 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash disable=SC2034,SC2016
+#
+# The lab: a multipath client, a gateway and a server, each in a network
+# namespace, and everything that the tests need to look at them.  Sourced by
+# the tests (NN-name.t), by ./lab (for use by hand), by tests/bench/run and by
+# run-demo.sh.
+#
+#   ns P-client        ns P-link            ns P-gw                 ns P-srv
+#   c1 10.1.0.2  --- [ linkem 1 ] --- g1 10.1.0.1 |
+#      fd00:1::2                         fd00:1::1| gs 192.0.2.1 --- s0 192.0.2.2 .3 .4
+#   c2 10.2.0.2  --- [ linkem 2 ] --- g2 10.2.0.1 |    2001:db8:1::1     2001:db8:1::2
+#      fd00:2::2                         fd00:2::1|
+#
+# The client is the kernel's own MPTCP (a second subflow from c2 by an endpoint,
+# policy routing so that each source address leaves by its own NIC).  The server
+# has MPTCP switched off.  Unshaped, c1-g1 and c2-g2 are plain veth pairs.
+# 203.0.113.0/24 lies behind the gateway and is unreachable.
+#
+# LAB_MODE says who talks MPTCP to the client:
+#   daemon  mptcp-proxyd in P-gw (the default)
+#   plain   nobody: forwarding only, every connection falls back to plain TCP
+#           (LAB_NO_DAEMON=1 is the same); MPTCP checks are skipped
+#   native  the server's own kernel: a reference peer, to tell the client's
+#           behaviour from the proxy's
+#
+# Environment: LAB_PREFIX (of the namespaces; labs of different prefixes run side
+# by side), LAB_MODE, MPTCP_PROXY_BUILD (where the binaries are), LAB_LINKEM
+# (a linkem binary), LAB_ASSERT_SPEED=1 (speeds are checked, not only told),
+# LAB_KEEP=1 (leave the lab up), LAB_LOGDIR (logs of failed tests go there).
+#
+# Owns: its namespaces, its temporary directory and the processes in those
+# namespaces.  Touches nothing else, except that it allows cubic in the root
+# namespace's net.ipv4.tcp_allowed_congestion_control, without which no other
+# namespace may choose it.
+
+LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LAB_TOP=$(cd "$LAB_DIR/../.." && pwd)
+: "${LAB_PREFIX:=mpx}"
+: "${LAB_MODE:=daemon}"
+[ "${LAB_NO_DAEMON:-0}" = 1 ] && LAB_MODE=plain
+LAB_PY=/usr/bin/python3
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C
+
+NS_C=$LAB_PREFIX-client NS_L=$LAB_PREFIX-link NS_G=$LAB_PREFIX-gw NS_S=$LAB_PREFIX-srv
+LAB_STATE=/run/mptcp-proxy-lab.$LAB_PREFIX      # a file: LAB_TMP of a lab that is up
+
+# Addresses, for the tests to use.
+C1=10.1.0.2 C2=10.2.0.2 C1_6=fd00:1::2 C2_6=fd00:2::2
+SRV=192.0.2.2 SRV_6=2001:db8:1::2
+NET_UNREACH=203.0.113.9
+# Ports of peer.py, see there.
+P_ECHO=7001 P_RST=7002 P_SRVFIN=7003 P_CLIFIN=7004 P_WATCH=7005 P_SINK=7006 P_SOURCE=7007
+P_SILENT=7098 P_REFUSED=7099
+
+LINK1=rate=50,delay=10,queue=100ms
+LINK2=rate=20,delay=40,queue=200ms
+
+DAEMON_PID=
+LAB_TMP=${LAB_TMP:-}
+
+# ---- small helpers ---------------------------------------------------------
+
+lab_die() { printf 'lab: %s\n' "$*" >&2; exit 1; }
+
+on_client() { ip netns exec "$NS_C" "$@"; }
+on_link() { ip netns exec "$NS_L" "$@"; }
+on_gw() { ip netns exec "$NS_G" "$@"; }
+on_srv() { ip netns exec "$NS_S" "$@"; }
+peer() { "$LAB_PY" "$LAB_DIR/peer.py" "$@"; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1 + 1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# spawn NS LOG COMMAND...: in the background; its pid in SPAWNED.
+spawn() {
+	local ns=$1 log=$2
+	shift 2
+	setsid ip netns exec "$ns" "$@" >>"$LAB_TMP/$log.log" 2>&1 </dev/null &
+	SPAWNED=$!
+}
+
+# Ends a process that we started: TERM, then KILL after five seconds.
+stop_pid() {
+	kill "$1" 2>/dev/null || return 0
+	wait_for 5 pid_gone "$1" || kill -9 "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	return 0
+}
+
+# Gone, or a zombie that only waits for us to look.
+pid_gone() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+	stat=${stat##*) }
+	[ "${stat%% *}" = Z ]
+}
+
+# lab_tool NAME SOURCE: where the compiled tool is; compiles it if the build
+# directory has none.
+lab_tool() {
+	local name=$1 source=$2 d
+	for d in ${MPTCP_PROXY_BUILD:+"$MPTCP_PROXY_BUILD"} "$LAB_TOP/build" "$LAB_TOP"; do
+		[ -x "$d/${source%.c}" ] && { echo "$d/${source%.c}"; return; }
+	done
+	if [ ! -x "$LAB_TMP/$name" ]; then
+		${CC:-cc} -O2 -o "$LAB_TMP/$name" "$LAB_TOP/$source" -lm >&2 ||
+			lab_die "cannot compile $source"
+	fi
+	echo "$LAB_TMP/$name"
+}
+
+# Where mptcp-proxyd and mptcp-proxyctl are.
+build_dir() {
+	local d
+	for d in ${MPTCP_PROXY_BUILD:+"$MPTCP_PROXY_BUILD"} "$LAB_TOP/build" "$LAB_TOP"; do
+		[ -x "$d/mptcp-proxyd" ] && { echo "$d"; return; }
+	done
+	return 1
+}
+
+# ---- the topology ----------------------------------------------------------
+
+lab_ns() {
+	local ns
+	for ns in "$NS_C" "$NS_L" "$NS_G" "$NS_S"; do
+		ip netns add "$ns" || lab_die "cannot make namespace $ns"
+		# before any device: no address detection, no IPv6 noise where none is wanted
+		ip netns exec "$ns" sysctl -qw net.ipv6.conf.default.accept_dad=0 \
+			net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_ra=0 \
+			net.ipv6.conf.default.router_solicitations=0 \
+			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+		ip -n "$ns" link set lo up
+	done
+	on_link sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	case " $(sysctl -n net.ipv4.tcp_allowed_congestion_control) " in
+	*" cubic "*) ;;
+	*) sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic bbr" 2>/dev/null ||
+		sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic" ;;
+	esac
+	for ns in "$NS_C" "$NS_G" "$NS_S"; do
+		ip netns exec "$ns" sysctl -qw net.ipv4.tcp_congestion_control=cubic \
+			net.ipv4.tcp_rmem="4096 131072 16777216" \
+			net.ipv4.tcp_wmem="4096 131072 16777216" \
+			net.ipv4.tcp_no_metrics_save=1 || lab_die "cubic is not available"
+	done
+}
+
+# addr NS DEV V4/PLEN V6/PLEN
+addr() {
+	ip -n "$1" addr add "$3" dev "$2"
+	ip -n "$1" addr add "$4" dev "$2" nodad
+	ip -n "$1" link set "$2" up
+}
+
+lab_net() {
+	local n
+	if [ "$LAB_SHAPE" = shaped ]; then
+		for n in 1 2; do
+			ip -n "$NS_C" link add c$n type veth peer name l${n}a netns "$NS_L"
+			ip -n "$NS_G" link add g$n type veth peer name l${n}b netns "$NS_L"
+			ip -n "$NS_L" link set l${n}a up
+			ip -n "$NS_L" link set l${n}b up
+		done
+	else
+		for n in 1 2; do
+			ip -n "$NS_C" link add c$n type veth peer name g$n netns "$NS_G"
+		done
+	fi
+	ip -n "$NS_G" link add gs type veth peer name s0 netns "$NS_S"
+	for n in 1 2; do
+		addr "$NS_C" c$n 10.$n.0.2/24 fd00:$n::2/64
+		addr "$NS_G" g$n 10.$n.0.1/24 fd00:$n::1/64
+	done
+	addr "$NS_G" gs 192.0.2.1/24 2001:db8:1::1/64
+	addr "$NS_S" s0 192.0.2.2/24 2001:db8:1::2/64
+	ip -n "$NS_S" addr add 192.0.2.3/24 dev s0
+	ip -n "$NS_S" addr add 192.0.2.4/24 dev s0
+	ip -n "$NS_S" addr add 2001:db8:1::3/64 dev s0 nodad
+
+	on_gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 \
+		net.ipv4.conf.all.send_redirects=0
+	ip -n "$NS_G" route add unreachable 203.0.113.0/24
+	ip -n "$NS_S" route add default via 192.0.2.1
+	ip -n "$NS_S" -6 route add default via 2001:db8:1::1
+	client_routes
+	if [ "$LAB_MODE" = native ]; then
+		on_srv sysctl -qw net.mptcp.enabled=1
+		on_srv ip mptcp limits set subflow 4 add_addr_accepted 4
+	else
+		on_srv sysctl -qw net.mptcp.enabled=0
+	fi
+	# blackhole_timeout: one lost MPTCP SYN too many must not switch MPTCP off
+	on_client sysctl -qw net.mptcp.enabled=1
+	on_client sysctl -qw net.mptcp.blackhole_timeout=0 2>/dev/null
+	on_client ip mptcp limits set subflow 4 add_addr_accepted 4
+	client_endpoints
+}
+
+# Policy routing of the client; again after a NIC was down and lost its routes.
+client_routes() {
+	local n
+	for n in 1 2; do
+		ip -n "$NS_C" route replace default via 10.$n.0.1 dev c$n table 10$n
+		ip -n "$NS_C" -6 route replace default via fd00:$n::1 dev c$n table 10$n
+		ip -n "$NS_C" rule del from 10.$n.0.2 lookup 10$n 2>/dev/null
+		ip -n "$NS_C" -6 rule del from fd00:$n::2 lookup 10$n 2>/dev/null
+		ip -n "$NS_C" rule add from 10.$n.0.2 lookup 10$n
+		ip -n "$NS_C" -6 rule add from fd00:$n::2 lookup 10$n
+		ip -n "$NS_C" route replace default via 10.$n.0.1 dev c$n metric $n
+		ip -n "$NS_C" -6 route replace default via fd00:$n::1 dev c$n metric $n
+	done
+}
+
+# The second subflow of every connection comes from c2.
+client_endpoints() {
+	on_client ip mptcp endpoint flush
+	on_client ip mptcp endpoint add $C2 dev c2 subflow
+	on_client ip mptcp endpoint add $C2_6 dev c2 subflow
+}
+
+lab_links() {
+	local n linkem
+	[ "$LAB_SHAPE" = shaped ] || return 0
+	linkem=${LAB_LINKEM:-$(lab_tool linkem tests/lab/linkem.c)} || exit 1
+	for n in 1 2; do
+		local set=LINK$n
+		setsid "$linkem" -R -v -s "${LAB_SEED:-1}$n" -c "$LAB_TMP/link$n" --both "${!set}" \
+			"$NS_L/l${n}a" "$NS_L/l${n}b" >"$LAB_TMP/link$n.log" 2>&1 </dev/null &
+		echo $! >>"$LAB_TMP/linkem.pids"
+		wait_for 5 test -p "$LAB_TMP/link$n" || lab_die "linkem $n did not start"
+	done
+}
+
+# link_set N [ab|ba] SETTINGS, while running; ab is client to gateway.
+link_set() {
+	local n=$1 dir=both
+	case $2 in ab | ba) dir=$2; shift ;; esac
+	echo "$dir $2" >"$LAB_TMP/link$n"
+}
+link_cut() { link_set "$1" loss=100; }
+link_restore() { link_set "$1" loss=0; }
+
+# ---- the servers -----------------------------------------------------------
+
+# Files of random bytes, by name fSIZE.
+LAB_SIZES="0 1 100 1000 10000 100000 1000000 5000000 20000000"
+
+lab_files() {
+	local n
+	mkdir -p "$LAB_TMP/www" "$LAB_TMP/put" "$LAB_TMP/out" "$LAB_TMP/body"
+	for n in $LAB_SIZES; do
+		head -c "$n" /dev/urandom >"$LAB_TMP/www/f$n"
+	done
+}
+
+lab_servers() {
+	local wrap=()
+	[ "$LAB_MODE" = native ] && wrap=(mptcpize run)
+	lab_files
+	cat >"$LAB_TMP/nginx.conf" <<-END
+	user root;
+	daemon off;
+	worker_processes 1;
+	pid $LAB_TMP/nginx.pid;
+	error_log $LAB_TMP/nginx-error.log;
+	events { worker_connections 4096; }
+	http {
+		log_format lab '\$remote_addr \$request_method \$uri \$status \$body_bytes_sent';
+		access_log $LAB_TMP/access.log lab;
+		client_body_temp_path $LAB_TMP/body;
+		proxy_temp_path $LAB_TMP/body/p;
+		fastcgi_temp_path $LAB_TMP/body/f;
+		uwsgi_temp_path $LAB_TMP/body/u;
+		scgi_temp_path $LAB_TMP/body/s;
+		client_max_body_size 0;
+		sendfile on;
+		keepalive_requests 1000000;
+		server {
+			listen 80 backlog=4096;
+			listen [::]:80 backlog=4096;
+			listen 8080 backlog=4096;
+			root $LAB_TMP/www;
+			location /put/ {
+				root $LAB_TMP;
+				dav_methods PUT;
+				create_full_put_path on;
+			}
+			location = /quiet/f100 { access_log off; alias $LAB_TMP/www/f100; }
+		}
+	}
+	END
+	spawn "$NS_S" nginx "${wrap[@]}" nginx -c "$LAB_TMP/nginx.conf"
+	spawn "$NS_S" iperf3 "${wrap[@]}" iperf3 -s -p 5201
+	spawn "$NS_S" peer "${wrap[@]}" "$LAB_PY" "$LAB_DIR/peer.py" serve "$LAB_TMP/peer.events"
+	on_srv nft -f - <<-END
+	table inet silent {
+		chain in {
+			type filter hook input priority 0;
+			tcp dport $P_SILENT drop
+		}
+	}
+	END
+	wait_for 10 on_srv "$LAB_PY" "$LAB_DIR/peer.py" ready $SRV 80 5201 $P_SOURCE ||
+		lab_die "servers did not start, see $LAB_TMP"
+}
+
+# An ssh server and a key to log in with; on_client ssh -F $LAB_TMP/ssh.conf srv.
+sshd_start() {
+	local wrap=()
+	[ "$LAB_MODE" = native ] && wrap=(mptcpize run)
+	mkdir -p /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f "$LAB_TMP/hostkey"
+	ssh-keygen -q -t ed25519 -N '' -f "$LAB_TMP/userkey"
+	cat >"$LAB_TMP/sshd.conf" <<-END
+	Port 22
+	HostKey $LAB_TMP/hostkey
+	AuthorizedKeysFile $LAB_TMP/userkey.pub
+	PidFile none
+	StrictModes no
+	UsePAM no
+	PermitRootLogin prohibit-password
+	PasswordAuthentication no
+	Subsystem sftp internal-sftp
+	END
+	cat >"$LAB_TMP/ssh.conf" <<-END
+	Host srv
+		HostName $SRV
+		User root
+		IdentityFile $LAB_TMP/userkey
+		IdentitiesOnly yes
+		StrictHostKeyChecking no
+		UserKnownHostsFile /dev/null
+		LogLevel ERROR
+		BatchMode yes
+	END
+	spawn "$NS_S" sshd "${wrap[@]}" /usr/sbin/sshd -D -e -f "$LAB_TMP/sshd.conf"
+	wait_for 10 on_srv "$LAB_PY" "$LAB_DIR/peer.py" ready $SRV 22
+}
+
+# ---- up and down -----------------------------------------------------------
+
+# lab_up [shaped|unshaped]
+lab_up() {
+	LAB_SHAPE=${1:-shaped}
+	[ "$(id -u)" = 0 ] || lab_die "must be root"
+	case $LAB_MODE in daemon | plain | native) ;; *) lab_die "unknown LAB_MODE '$LAB_MODE'" ;; esac
+	[ -e "$LAB_STATE" ] && lab_die "lab '$LAB_PREFIX' is up already ($LAB_STATE)"
+	ip netns list | grep -q "^$LAB_PREFIX-client\b" && lab_die "namespace $NS_C exists"
+	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_PREFIX.XXXXXX") || exit 1
+	printf 'LAB_TMP=%s\nLAB_SHAPE=%s\nLAB_MODE=%s\n' "$LAB_TMP" "$LAB_SHAPE" "$LAB_MODE" \
+		>"$LAB_STATE"
+	lab_ns
+	lab_net
+	lab_links
+	lab_servers
+}
+
+# For another process: the lab that ./lab up left running.
+lab_attach() {
+	[ -r "$LAB_STATE" ] || lab_die "lab '$LAB_PREFIX' is not up"
+	# shellcheck disable=SC1090
+	. "$LAB_STATE"
+	[ -r "$LAB_TMP/daemon.pid" ] && DAEMON_PID=$(cat "$LAB_TMP/daemon.pid")
+	return 0
+}
+
+# Ends the processes in our namespaces, then the namespaces and the directory.
+lab_down() {
+	local ns pid pids=
+	[ -n "${LAB_TMP:-}" ] || return 0
+	[ -n "$DAEMON_PID" ] && daemon_stop
+	for ns in "$NS_C" "$NS_G" "$NS_S"; do
+		pids+=" $(ip netns pids "$ns" 2>/dev/null | tr '\n' ' ')"
+	done
+	[ -r "$LAB_TMP/linkem.pids" ] && pids+=" $(tr '\n' ' ' <"$LAB_TMP/linkem.pids")"
+	for pid in $pids; do
+		kill "$pid" 2>/dev/null
+	done
+	for pid in $pids; do
+		wait_for 2 pid_gone "$pid" || kill -9 "$pid" 2>/dev/null
+	done
+	for ns in "$NS_C" "$NS_L" "$NS_G" "$NS_S"; do
+		ip netns del "$ns" 2>/dev/null
+	done
+	rm -rf "$LAB_TMP"
+	rm -f "$LAB_STATE"
+	LAB_TMP=
+}
+
+# Logs, not data, for the reader of a failed test.
+lab_save_logs() {
+	local to
+	[ -n "${LAB_LOGDIR:-}" ] && [ -d "${LAB_TMP:-/nonexistent}" ] || return 0
+	to=$LAB_LOGDIR/$(basename "$0" .t)
+	mkdir -p "$to"
+	cp "$LAB_TMP"/*.log "$LAB_TMP"/*.conf "$LAB_TMP"/*.events "$LAB_TMP"/*.txt "$to/" 2>/dev/null
+	find "$LAB_TMP" -maxdepth 1 -name '*.pcap' -size -64M -exec cp {} "$to/" \;
+	diag "logs: $to"
+}
+
+# ---- the daemon ------------------------------------------------------------
+
+# daemon_conf FILE [SECTION.KEY=VALUE...]: the configuration of the lab, with
+# overrides; SECTION is proxy, mptcp or web.
+daemon_conf() {
+	local file=$1 kv k
+	declare -A conf=(
+		[proxy.control]=$LAB_TMP/control.sock
+		[proxy.step_aside]=never
+		[proxy.metrics]=""
+		[web.address]="192.0.2.0/24, 203.0.113.0/24, 2001:db8:1::/64"
+		[web.port]="22, 80, 5201-5210, 7000-7099"
+	)
+	shift
+	for kv; do
+		conf[${kv%%=*}]=${kv#*=}
+	done
+	{
+		for sec in proxy mptcp web; do
+			[ $sec = web ] && echo "[service web]" || echo "[$sec]"
+			for k in "${!conf[@]}"; do
+				[ "${k%%.*}" = $sec ] && echo "${k#*.} = ${conf[$k]}"
+			done
+		done
+	} >"$file"
+}
+
+# daemon_start [SECTION.KEY=VALUE...]: returns when the control socket answers.
+# In the modes without a daemon this does nothing.
+daemon_start() {
+	local dir
+	[ "$LAB_MODE" = daemon ] || return 0
+	dir=$(build_dir) || lab_die "no mptcp-proxyd in MPTCP_PROXY_BUILD, ./build or the top"
+	daemon_conf "$LAB_TMP/daemon.conf" "$@"
+	spawn "$NS_G" daemon "$dir/mptcp-proxyd" -c "$LAB_TMP/daemon.conf"
+	DAEMON_PID=$SPAWNED
+	echo "$DAEMON_PID" >"$LAB_TMP/daemon.pid"
+	if ! wait_for 10 daemon_answers; then
+		tail -n 5 "$LAB_TMP/daemon.log" | sed 's/^/# /'
+		lab_die "mptcp-proxyd does not answer"
+	fi
+}
+
+daemon_answers() {
+	pid_gone "$DAEMON_PID" && return 0   # no use waiting; ctl fails later
+	ctl status
+}
+
+ctl() { on_gw "$(build_dir)/mptcp-proxyctl" -s "$LAB_TMP/control.sock" "$@"; }
+
+# ctl_get KEY: the sum of the numbers called KEY anywhere in the status.
+ctl_get() {
+	ctl --json status 2>/dev/null | "$LAB_PY" -c '
+import json, sys
+def walk(v):
+    if isinstance(v, dict):
+        for k, x in v.items():
+            if k == sys.argv[1] and isinstance(x, (int, float)):
+                yield x
+            else:
+                yield from walk(x)
+    elif isinstance(v, list):
+        for x in v:
+            yield from walk(x)
+found = list(walk(json.load(sys.stdin)))
+print(sum(found) if found else "")' "$1"
+}
+
+daemon_stop() {
+	[ -n "$DAEMON_PID" ] || return 0
+	stop_pid "$DAEMON_PID"
+	DAEMON_PID=
+	rm -f "$LAB_TMP/daemon.pid"
+}
+
+daemon_kill9() {
+	kill -9 "$DAEMON_PID"
+	wait "$DAEMON_PID" 2>/dev/null
+	DAEMON_PID=
+}
+
+# ---- looking ---------------------------------------------------------------
+
+# capture_start NAME [NIC...]: headers of what passes the client's NICs.
+capture_start() {
+	local name=$1 nic
+	shift
+	CAPTURES=()
+	for nic in "${@:-c1}"; do
+		spawn "$NS_C" tcpdump-"$nic" tcpdump -i "$nic" -s 160 -B 16384 -U \
+			-w "$LAB_TMP/$name-$nic.pcap" tcp
+		CAPTURES+=("$SPAWNED")
+		wait_for 5 grep -q 'listening on' "$LAB_TMP/tcpdump-$nic.log"
+	done
+}
+
+capture_stop() {
+	local pid
+	sleep 0.5                        # what is still in the kernel's ring
+	for pid in "${CAPTURES[@]}"; do
+		stop_pid "$pid"
+	done
+	CAPTURES=()
+}
+
+# The client's MPTCP counters, "Name value" per line.
+mib() {
+	on_client awk '/^MPTcpExt:/ { if (!n) n = split($0, k); else
+		for (i = 2; i <= n; i++) print k[i], $i }' /proc/net/netstat
+}
+mib_mark() { mib >"$LAB_TMP/mib.mark"; }
+# mib_diff REGEX: how much the counters of these names grew since mib_mark.
+mib_diff() {
+	mib | awk -v re="^($1)$" 'NR == FNR { old[$1] = $2; next }
+		$1 ~ re { sum += $2 - old[$1] } END { print sum + 0 }' "$LAB_TMP/mib.mark" -
+}
+# All that grew, on one line.
+mib_all() {
+	mib | awk 'NR == FNR { old[$1] = $2; next } $2 != old[$1] {
+		printf "%s=%d ", $1, $2 - old[$1] }' "$LAB_TMP/mib.mark" -
+}
+
+nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }
+
+# ---- transfers -------------------------------------------------------------
+
+url_host() { case $1 in v6) echo "[$SRV_6]" ;; *) echo $SRV ;; esac; }
+
+# get FAMILY SIZE OUT: downloads fSIZE into OUT; the speed, Mbit/s, in SPEED.
+get() {
+	local info
+	info=$(on_client timeout "${LAB_TIMEOUT:-120}" mptcpize run curl -sS --no-keepalive -o "$3" \
+		-w '%{http_code} %{speed_download}' "http://$(url_host "$1")/f$2" 2>>"$LAB_TMP/curl.log")
+	local rc=$?
+	SPEED=$(mbit "${info#* }")
+	[ $rc = 0 ] && [ "${info%% *}" = 200 ]
+}
+
+# put FAMILY SIZE NAME: uploads fSIZE; the server keeps it as put/NAME.
+put() {
+	local info
+	info=$(on_client timeout "${LAB_TIMEOUT:-120}" mptcpize run curl -sS -H Expect: \
+		-T "$LAB_TMP/www/f$2" -o /dev/null \
+		-w '%{http_code} %{speed_upload}' "http://$(url_host "$1")/put/$3" 2>>"$LAB_TMP/curl.log")
+	local rc=$?
+	SPEED=$(mbit "${info#* }")
+	[ $rc = 0 ] && case ${info%% *} in 201 | 204) true ;; *) false ;; esac
+}
+
+mbit() { awk -v b="${1:-0}" 'BEGIN { printf "%.1f", b * 8 / 1e6 }'; }
+
+# ---- TAP -------------------------------------------------------------------
+
+TAP_N=0 TAP_FAILED=0
+
+ok() { # ok STATUS DESCRIPTION
+	TAP_N=$((TAP_N + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $TAP_N - $2"
+	else
+		TAP_FAILED=$((TAP_FAILED + 1))
+		echo "not ok $TAP_N - $2"
+	fi
+	return "$1"
+}
+not_ok() { ok 1 "$1"; }
+# check DESCRIPTION COMMAND...: the command succeeds.
+check() {
+	local what=$1
+	shift
+	"$@"
+	ok $? "$what"
+}
+is() { # is GOT WANTED DESCRIPTION
+	local rc=0
+	[ "$1" = "$2" ] || rc=1
+	ok $rc "$3" || diag "got '$1', wanted '$2'"
+}
+like() { # like GOT ERE DESCRIPTION
+	local rc=0
+	[[ $1 =~ $2 ]] || rc=1
+	ok $rc "$3" || diag "got '$1', wanted a match of '$2'"
+}
+cmp_ok() { # cmp_ok A OP B DESCRIPTION, numbers
+	local rc=0
+	awk -v a="$1" -v b="$3" "BEGIN { exit !(a + 0 $2 b + 0) }" && [ -n "$1" ] || rc=1
+	ok $rc "$4" || diag "got '$1', wanted $2 $3"
+}
+same() { # same FILE FILE DESCRIPTION
+	local rc=0
+	cmp -s "$1" "$2" || rc=1
+	ok $rc "$3" || diag "$(stat -c '%n %s' "$1" "$2" 2>&1 | tr '\n' ' ')"
+}
+skip() { # skip COUNT WHY
+	local i
+	for ((i = 0; i < $1; i++)); do
+		TAP_N=$((TAP_N + 1))
+		echo "ok $TAP_N # SKIP $2"
+	done
+}
+skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+need_daemon() { [ "$LAB_MODE" = daemon ] || skip_all "needs mptcp-proxyd (LAB_MODE=$LAB_MODE)"; }
+need_mptcp() { [ "$LAB_MODE" != plain ] || skip_all "needs MPTCP (LAB_MODE=plain)"; }
+diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+done_testing() { echo "1..$TAP_N"; }
+
+# fast_enough MBIT WANTED DESCRIPTION: told always, checked if asked for.
+fast_enough() {
+	if [ "${LAB_ASSERT_SPEED:-0}" = 1 ] && [ "$LAB_MODE" = daemon ]; then
+		diag "$3: $1 Mbit/s"
+		cmp_ok "$1" '>=' "$2" "$3: at least $2 Mbit/s"
+	else
+		diag "$3: $1 Mbit/s (wanted: $2)"
+	fi
+}
+
+FALLBACKS='.*Fallback.*|InfiniteMap[TR]x|Blackhole|MPFailRx|MPFailTx|DSSNotMatching|DSSCorruption.*'
+
+# mptcp_ok DESCRIPTION: since mib_mark the client spoke MPTCP, on two paths.
+mptcp_ok() {
+	[ "$LAB_MODE" = plain ] && { skip 3 "plain forwarding"; return; }
+	cmp_ok "$(mib_diff MPCapableSYNACKRX)" '>' 0 "$1: MPTCP was agreed on"
+	cmp_ok "$(mib_diff MPJoinSynAckRx)" '>' 0 "$1: the second path joined"
+	is "$(mib_diff "$FALLBACKS")" 0 "$1: no fallback" || diag "$(mib_all)"
+}
+
+# Every test calls this first.
+lab_test() {
+	trap lab_exit EXIT
+	trap 'exit 130' INT TERM
+	lab_up "$@"
+}
+lab_exit() {
+	local rc=$?
+	trap - EXIT
+	if [ $TAP_FAILED != 0 ] || [ $rc != 0 ]; then
+		[ -n "$LAB_TMP" ] && lab_save_logs
+	fi
+	[ "${LAB_KEEP:-0}" = 1 ] || lab_down
+	exit $rc
+}

@@ -1,0 +1,374 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Small TCP/MPTCP peer for the lab: what curl and iperf3 cannot do or tell.
+
+`serve EVENTS` is the server side; one port per behaviour, and what it saw goes
+into the file EVENTS, one line per connection ("WORD detail...").  The other
+commands are the client side, on MPTCP sockets (IPPROTO_MPTCP) unless -t asks
+for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
+
+  7001 echo     answers each read with the same bytes
+  7002 rst      resets the connection after the first bytes
+  7003 srvfin   sends 200000 bytes, shuts down its side, then reads on to the end
+  7004 clifin   reads to the end, then answers "LENGTH SHA256" and closes
+  7005 watch    reads until something happens; logs eof or reset
+  7006 sink     reads to the end; logs length, digest and longest silence
+  7007 source   "N\n": sends N bytes of a known pattern and closes
+
+Only the standard library; no file but EVENTS is written, and those named with -o.
+"""
+import argparse
+import errno
+import hashlib
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+IPPROTO_MPTCP = 262
+SOL_MPTCP, MPTCP_INFO = 284, 1
+LINGER_RST = struct.pack("ii", 1, 0)
+SRVFIN_BYTES = 200000
+
+
+# a prime length, so that a piece put in the wrong place is never right by chance
+BLOCK = hashlib.shake_256(b"mptcp-proxy").digest(1048573)
+
+
+def pattern(start, length):
+    """Bytes start..start+length of an endless, position-dependent stream."""
+    off = start % len(BLOCK)
+    piece = BLOCK[off:off + length]
+    while len(piece) < length:
+        piece += BLOCK[:length - len(piece)]
+    return piece
+
+
+def rst_close(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
+    sock.close()
+
+
+def read_all(sock):
+    """(length, sha256, longest silence in s) of all up to the end of the stream."""
+    h, total, gap, last = hashlib.sha256(), 0, 0.0, None
+    while True:
+        data = sock.recv(262144)
+        now = time.monotonic()
+        if last is not None and data:
+            gap = max(gap, now - last)
+        last = now
+        if not data:
+            return total, h.hexdigest(), gap
+        h.update(data)
+        total += len(data)
+
+
+# ---- server -----------------------------------------------------------------
+
+def do_echo(sock):
+    n = 0
+    while True:
+        data = sock.recv(65536)
+        if not data:
+            return f"eof {n}"
+        sock.sendall(data)
+        n += len(data)
+
+
+def do_rst(sock):
+    sock.recv(1)
+    rst_close(sock)
+    return "done"
+
+
+def do_srvfin(sock):
+    sock.sendall(pattern(0, SRVFIN_BYTES))
+    sock.shutdown(socket.SHUT_WR)
+    n, digest, _ = read_all(sock)
+    return f"eof {n} {digest}"
+
+
+def do_clifin(sock):
+    n, digest, _ = read_all(sock)
+    sock.sendall(f"{n} {digest}\n".encode())
+    return f"eof {n} {digest}"
+
+
+def do_watch(sock):
+    n = 0
+    while True:
+        data = sock.recv(65536)
+        if not data:
+            return f"eof {n}"
+        n += len(data)
+
+
+def do_sink(sock):
+    n, digest, gap = read_all(sock)
+    return f"eof {n} {digest} {gap:.3f}"
+
+
+def do_source(sock):
+    line = b""
+    while not line.endswith(b"\n"):
+        data = sock.recv(100)
+        if not data:
+            return "eof"
+        line += data
+    n, sent = int(line), 0
+    while sent < n:
+        sock.sendall(pattern(sent, min(1 << 20, n - sent)))
+        sent += min(1 << 20, n - sent)
+    return f"sent {sent}"
+
+
+SERVICES = {7001: ("echo", do_echo), 7002: ("rst", do_rst), 7003: ("srvfin", do_srvfin),
+            7004: ("clifin", do_clifin), 7005: ("watch", do_watch), 7006: ("sink", do_sink),
+            7007: ("source", do_source)}
+
+
+def serve(args):
+    # "mptcpize run" in front makes these listeners MPTCP ones
+    lock = threading.Lock()
+    events = open(args.events, "a", buffering=1)
+
+    def one(name, func, sock, peer):
+        try:
+            result = func(sock)
+        except OSError as e:
+            result = "reset" if e.errno == errno.ECONNRESET else errno.errorcode[e.errno]
+        sock.close()
+        with lock:
+            events.write(f"{name} {peer[0]} {peer[1]} {result}\n")
+
+    polled = {}
+    poll = select.poll()
+    for port, (name, func) in SERVICES.items():
+        for family, any_addr in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            s = socket.socket(family, socket.SOCK_STREAM, 0)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            s.bind((any_addr, port))
+            s.listen(1024)
+            polled[s.fileno()] = (s, name, func)
+            poll.register(s, select.POLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            s, name, func = polled[fd]
+            c, peer = s.accept()
+            threading.Thread(target=one, args=(name, func, c, peer), daemon=True).start()
+
+
+# ---- client -----------------------------------------------------------------
+
+def connect(args):
+    family = socket.AF_INET6 if ":" in args.host else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_STREAM, 0 if args.tcp else IPPROTO_MPTCP)
+    s.settimeout(args.timeout)
+    s.connect((args.host, args.port))
+    return s
+
+
+def spoken(sock):
+    """"mptcp N" with N the number of additional subflows, or "tcp"."""
+    try:
+        info = sock.getsockopt(SOL_MPTCP, MPTCP_INFO, 64)
+    except OSError:
+        return "tcp"
+    flags, = struct.unpack_from("I", info, 8)
+    return "tcp" if flags & 1 else f"mptcp {info[0]}"
+
+
+def c_probe(args):
+    """Connects, has an echo answered, tells which protocol is spoken."""
+    with connect(args) as s:
+        s.sendall(b"x" * 1000)
+        got = b""
+        while len(got) < 1000:
+            data = s.recv(1000)
+            if not data:
+                return "closed"
+            got += data
+        time.sleep(args.wait)
+        return "ok " + spoken(s)
+
+
+def c_hold(args):
+    """As probe, then keeps the connection for --wait seconds and tries again."""
+    with connect(args) as s:
+        s.sendall(b"x")
+        s.recv(1)
+        print("ok " + spoken(s), flush=True)
+        time.sleep(args.wait)
+        s.sendall(b"y")
+        return "ok " + spoken(s) if s.recv(1) == b"y" else "closed"
+
+
+def c_connect(args):
+    connect(args).close()
+    return "ok"
+
+
+def c_idle(args):
+    """WebSocket-like: a message each way, silence for --wait s, a message."""
+    with connect(args) as s:
+        for n in (b"first", b"second", b"third"):
+            if n == b"third":
+                s.settimeout(None)
+                time.sleep(args.wait)
+                s.settimeout(args.timeout)
+            s.sendall(n)
+            if s.recv(100) != n:
+                return "closed"
+        return "ok " + spoken(s)
+
+
+def c_expect_rst(args):
+    with connect(args) as s:
+        s.sendall(b"x")
+        data = s.recv(100)
+        return "eof" if not data else "data"
+
+
+def c_rst(args):
+    s = connect(args)
+    s.sendall(b"y" * 1000)
+    time.sleep(0.3)
+    rst_close(s)
+    return "ok"
+
+
+def c_srvfin(args):
+    """The server ends first; then we still send, and it still receives."""
+    with connect(args) as s:
+        n, digest, _ = read_all(s)
+        if n != SRVFIN_BYTES or digest != hashlib.sha256(pattern(0, n)).hexdigest():
+            return f"bad {n}"
+        time.sleep(0.3)
+        s.sendall(pattern(7, 300000))
+        s.shutdown(socket.SHUT_WR)
+        return "ok " + hashlib.sha256(pattern(7, 300000)).hexdigest()
+
+
+def c_clifin(args):
+    """We end first; the answer still comes."""
+    with connect(args) as s:
+        s.sendall(pattern(3, 300000))
+        s.shutdown(socket.SHUT_WR)
+        answer = b""
+        while True:
+            data = s.recv(1000)
+            if not data:
+                break
+            answer += data
+        want = f"300000 {hashlib.sha256(pattern(3, 300000)).hexdigest()}\n".encode()
+        return "ok" if answer == want else f"bad {answer!r}"
+
+
+def c_download(args):
+    """Takes --bytes from the source; tells rate, longest silence, identity."""
+    marks = open(args.output, "w") if args.output else None
+    with connect(args) as s:
+        s.sendall(f"{args.bytes}\n".encode())
+        start = last = time.monotonic()
+        got, gap, good = 0, 0.0, True
+        while got < args.bytes:
+            data = s.recv(262144)
+            now = time.monotonic()
+            gap, last = max(gap, now - last), now
+            if not data:
+                return f"short {got}"
+            good = good and data == pattern(got, len(data))
+            got += len(data)
+            if marks:
+                marks.write(f"{time.time():.4f} {got}\n")
+        mbit = got * 8e-6 / (time.monotonic() - start)
+        return f"{'ok' if good else 'differs'} mbit={mbit:.1f} gap={gap:.3f} {spoken(s)}"
+
+
+def c_upload(args):
+    """Sends --bytes to the sink, whose event line has the digest."""
+    with connect(args) as s:
+        sent, start, h = 0, time.monotonic(), hashlib.sha256()
+        while sent < args.bytes:
+            data = pattern(sent, min(65536, args.bytes - sent))
+            h.update(data)
+            s.sendall(data)
+            sent += len(data)
+        s.shutdown(socket.SHUT_WR)
+        if s.recv(1):
+            return "data"
+        mbit = sent * 8e-6 / (time.monotonic() - start)
+        return f"ok mbit={mbit:.1f} sha={h.hexdigest()} {spoken(s)}"
+
+
+def ready(args):
+    """Whether something listens at all these ports; a connection each."""
+    for port in args.ports:
+        with socket.create_connection((args.host, port), 1):
+            pass
+
+
+def rates(args):
+    """Every --interval s: time, then the bytes that each NIC received and sent."""
+    def count(nic, what):
+        with open(f"/sys/class/net/{nic}/statistics/{what}_bytes") as f:
+            return int(f.read())
+    nics, due = args.nics.split(","), time.monotonic()
+    end = due + args.seconds
+    while due < end and os.getppid() != 1:
+        print(f"{time.time():.3f}", *(count(n, w) for n in nics for w in ("rx", "tx")), flush=True)
+        due += args.interval
+        time.sleep(max(0, due - time.monotonic()))
+
+
+def main():
+    top = argparse.ArgumentParser()
+    sub = top.add_subparsers(dest="cmd", required=True)
+    p = sub.add_parser("serve")
+    p.add_argument("events")
+    p.set_defaults(func=serve)
+    p = sub.add_parser("ready")
+    p.add_argument("host")
+    p.add_argument("ports", type=int, nargs="+")
+    p.set_defaults(func=ready)
+    p = sub.add_parser("rates")
+    p.add_argument("--nics", default="c1,c2")
+    p.add_argument("--interval", type=float, default=0.1)
+    p.add_argument("--seconds", type=float, default=600)
+    p.set_defaults(func=rates)
+    clients = {"probe": c_probe, "hold": c_hold, "connect": c_connect, "idle": c_idle,
+               "expect-rst": c_expect_rst, "rst": c_rst, "srvfin": c_srvfin,
+               "clifin": c_clifin, "download": c_download, "upload": c_upload}
+    for name, func in clients.items():
+        p = sub.add_parser(name)
+        p.add_argument("host")
+        p.add_argument("port", type=int)
+        p.add_argument("-t", "--tcp", action="store_true")
+        p.add_argument("--timeout", type=float, default=60)
+        p.add_argument("--wait", type=float, default=0)
+        p.add_argument("--bytes", type=int, default=20000000)
+        p.add_argument("-o", "--output")
+        p.set_defaults(func=func)
+    args = top.parse_args()
+    if args.cmd not in clients:
+        args.func(args)
+        return 0
+    try:
+        result = args.func(args)
+    except OSError as e:
+        result = "ETIMEDOUT" if isinstance(e, TimeoutError) else errno.errorcode.get(e.errno, str(e))
+    print(result, flush=True)
+    return 0 if result.startswith("ok") else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
