@@ -9,7 +9,7 @@ PACKAGES_BUILD=(
 	uthash-dev libsystemd-dev libseccomp-dev libjansson-dev check
 )
 PACKAGES_LAB=(
-	curl ethtool haproxy iperf3 iproute2 iptables iputils-ping jq kmod mptcpize netcat-openbsd
+	curl ethtool haproxy iperf3 iproute2 iptables jq kmod mptcpize
 	nftables nginx-light openssh-client openssh-server openssl perl procps python3
 	socat tcpdump tshark util-linux wrk
 )
