@@ -77,6 +77,7 @@
 	X(SHED_CONNECTIONS, "shed_connections", "SYNs passed on: max_connections reached")   \
 	X(SHED_MEMORY, "shed_memory", "SYNs passed on: memory limit reached")                \
 	X(SHED_HALF_OPEN, "shed_half_open", "SYNs passed on: too many half-open connections") \
+	X(SHED_SOURCE, "shed_source", "SYNs passed on: too many sessions of one client address") \
 	X(SHED_DRAINING, "shed_draining", "SYNs passed on: the daemon is draining")          \
 	X(SHED_FILES, "shed_files", "SYNs passed on: no file descriptor or socket left")     \
 	X(STEP_ASIDE_PLAIN_SYN, "step_aside_plain_syn", "handshakes given up: the client retried without MPTCP") \
