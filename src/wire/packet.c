@@ -53,10 +53,11 @@ struct ip_view {
 	uint8_t protocol;       /* of the upper layer, or PROTO_UNKNOWN */
 	uint8_t ecn, ttl;
 	const uint8_t *upper;
-	size_t upper_len;       /* up to the end of the IP packet */
+	size_t upper_len;       /* up to the end of the IP packet, or of what is there */
+	bool cut;               /* the IP packet is longer than what is there */
 };
 
-static int ip4_parse(const uint8_t *data, size_t len, bool quoted, struct ip_view *v)
+static int ip4_parse(const uint8_t *data, size_t len, struct ip_view *v)
 {
 	size_t header_len, total;
 	uint16_t frag;
@@ -67,12 +68,11 @@ static int ip4_parse(const uint8_t *data, size_t len, bool quoted, struct ip_vie
 	total = bytes_get16(data + 2);
 	if (header_len < IP4_HEADER_MIN || total < header_len)
 		return -EINVAL;
-	if (total > len) {
-		if (!quoted)
-			return -EMSGSIZE;
+	v->cut = total > len;
+	if (v->cut) {
 		total = len;
 		if (total < header_len)
-			return -EINVAL;
+			return -EMSGSIZE;
 	}
 	frag = bytes_get16(data + 6);
 	v->v6 = false;
@@ -101,11 +101,9 @@ static int ip6_parse(const uint8_t *data, size_t len, bool quoted, struct ip_vie
 	/* A jumbogram, whose length is elsewhere (RFC 2675), or nothing at all. */
 	if (!rest)
 		next = PROTO_UNKNOWN;
-	if (rest > len - IP6_HEADER) {
-		if (!quoted)
-			return -EMSGSIZE;
+	v->cut = rest > len - IP6_HEADER;
+	if (v->cut)
 		rest = len - IP6_HEADER;
-	}
 	v->v6 = true;
 	v->ecn = data[1] >> 4 & 3;
 	v->ttl = data[7];
@@ -126,12 +124,12 @@ static int ip6_parse(const uint8_t *data, size_t len, bool quoted, struct ip_vie
 		case PROTO_DSTOPTS:
 		case PROTO_ROUTING:
 			if (rest < 8)
-				return -EINVAL;
+				return v->cut ? -EMSGSIZE : -EINVAL;
 			skip = ((size_t)p[1] + 1) * 8;
 			break;
 		case PROTO_FRAGMENT:
 			if (rest < 8)
-				return -EINVAL;
+				return v->cut ? -EMSGSIZE : -EINVAL;
 			skip = 8;
 			break;
 		default:
@@ -141,7 +139,7 @@ static int ip6_parse(const uint8_t *data, size_t len, bool quoted, struct ip_vie
 			return 0;
 		}
 		if (skip > rest)
-			return -EINVAL;
+			return v->cut ? -EMSGSIZE : -EINVAL;
 		/* With segments left, the destination address is not yet the flow's. */
 		if (next == PROTO_ROUTING && p[3]) {
 			next = PROTO_UNKNOWN;
@@ -169,7 +167,7 @@ static int ip_parse(const uint8_t *data, size_t len, bool quoted, struct ip_view
 		return -EINVAL;
 	switch (data[0] >> 4) {
 	case 4:
-		return ip4_parse(data, len, quoted, v);
+		return ip4_parse(data, len, v);
 	case 6:
 		return ip6_parse(data, len, quoted, v);
 	default:
@@ -265,7 +263,7 @@ static bool icmp_parse(const struct ip_view *v, struct packet *out)
 	uint64_t sum = 0;
 	struct ip_view in;
 
-	if (v->upper_len < ICMP_HEADER || !icmp_parse_type(v, out))
+	if (v->cut || v->upper_len < ICMP_HEADER || !icmp_parse_type(v, out))
 		return false;
 	/* Unlike TCP's, nobody has checked this one, and there is no offload for it. */
 	if (v->v6)
@@ -307,6 +305,7 @@ int packet_parse(const uint8_t *data, size_t len, struct packet *out)
 	out->payload_len = 0;
 	out->tcp_start = NULL;
 	out->tcp_len = 0;
+	out->truncated = false;
 	out->icmp_error = ICMP_ERROR_OTHER;
 	out->icmp_mtu = 0;
 	out->icmp_seq = 0;
@@ -316,8 +315,13 @@ int packet_parse(const uint8_t *data, size_t len, struct packet *out)
 	if (v.protocol == PROTO_TCP) {
 		ret = tcp_header_parse(v.upper, v.upper_len, &out->tcp);
 		if (ret < 0)
-			return ret;
+			return v.cut && v.upper_len < TCP_HEADER_MIN + TCP_OPTIONS_MAX ?
+				-EMSGSIZE : ret;
 		out->kind = PACKET_TCP;
+		out->truncated = v.cut;
+		/* The FIN is behind what is missing. */
+		if (v.cut)
+			out->tcp.flags &= (uint8_t)~TCP_FIN;
 		out->tuple.src.port = out->tcp.src_port;
 		out->tuple.dst.port = out->tcp.dst_port;
 		out->payload = v.upper + ret;

@@ -44,6 +44,7 @@ struct packet {
 	size_t payload_len;
 	const uint8_t *tcp_start;       /* the TCP header, for the checksum */
 	size_t tcp_len;                 /* header and payload */
+	bool truncated;                 /* the end of the payload was not captured */
 	/* PACKET_ICMP_ERROR */
 	enum icmp_error icmp_error;
 	uint32_t icmp_mtu;              /* not checked: may be 0 or absurdly small */
@@ -53,7 +54,9 @@ struct packet {
 /*
  * Parses an IPv4 or IPv6 packet of `len` bytes, all or nothing.  Returns 0 and
  * fills *out; -EINVAL if malformed; -EMSGSIZE if the IP length exceeds `len` (cut
- * short).  Bytes past the IP length are ignored.  Fragments and protocols other
+ * short) and headers are missing.  A TCP packet whose headers are there is parsed
+ * as if it ended with what was captured: without FIN, and with a checksum that
+ * cannot be verified (`truncated`).  Bytes past the IP length are ignored.  Fragments and protocols other
  * than TCP and ICMP errors are PACKET_OTHER, as are IPv6 jumbograms, IPv6 packets
  * with a mapped IPv4 address or with routing segments left, and ICMP errors whose
  * checksum is wrong or that do not quote the beginning of a TCP segment; of such

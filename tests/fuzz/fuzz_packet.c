@@ -80,7 +80,9 @@ static void check(const uint8_t *data, size_t size)
 		check_rebuilt(&p);
 		/* One byte less than what it needs. */
 		ret = packet_parse(data, (size_t)(p.payload + p.payload_len - data) - 1, &q);
-		REQUIRE(ret == -EMSGSIZE);
+		REQUIRE(ret == (p.payload_len ? 0 : -EMSGSIZE));
+		REQUIRE(ret || (q.truncated && q.payload_len == p.payload_len - 1));
+		REQUIRE(ret || !(q.tcp.flags & TCP_FIN));
 	} else if (p.kind == PACKET_ICMP_ERROR) {
 		REQUIRE(p.icmp_error <= ICMP_ERROR_OTHER);
 		REQUIRE(p.icmp_error == ICMP_ERROR_TOO_BIG || p.icmp_mtu == 0);

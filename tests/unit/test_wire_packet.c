@@ -148,9 +148,24 @@ START_TEST(cut_and_trailing)
 		uint8_t data[300];
 		size_t len = build(data, v6, 100);
 
-		for (size_t cut = 0; cut < len; cut++)
-			ck_assert_int_eq(parse(data, cut),
-					 cut < (v6 ? 40 : 20) ? -EINVAL : -EMSGSIZE);
+		for (size_t cut = 0; cut < len; cut++) {
+			if (cut < len - 100) {
+				ck_assert_int_eq(parse(data, cut),
+						 cut < (v6 ? 40 : 20) ? -EINVAL : -EMSGSIZE);
+				continue;
+			}
+			ck_assert_int_eq(parse(data, cut), 0);
+			ck_assert_int_eq(pkt.kind, PACKET_TCP);
+			ck_assert(pkt.truncated);
+			ck_assert_uint_eq(pkt.payload_len, cut - (len - 100));
+		}
+		/* A FIN comes after the bytes that are missing. */
+		data[(v6 ? 40 : 20) + 13] |= TCP_FIN;
+		ck_assert_int_eq(parse(data, len), 0);
+		ck_assert(!pkt.truncated && (pkt.tcp.flags & TCP_FIN));
+		ck_assert_int_eq(parse(data, len - 1), 0);
+		ck_assert(pkt.truncated && !(pkt.tcp.flags & TCP_FIN));
+		len = build(data, v6, 100);
 		memset(data + len, 0xff, sizeof(data) - len);
 		ck_assert_int_eq(parse(data, sizeof(data)), 0);
 		check_tcp(v6, 100);
