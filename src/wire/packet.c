@@ -433,7 +433,7 @@ int packet_build_unreachable(uint8_t *out, const uint8_t *orig, size_t orig_len,
 
 	if ((size_t)code >= sizeof(codes) / sizeof(codes[0]))
 		return -EINVAL;
-	if (packet_parse(orig, orig_len, &p) || p.kind != PACKET_TCP)
+	if (packet_parse(orig, orig_len, &p) || p.kind != PACKET_TCP || p.truncated)
 		return -EINVAL;
 	from = &p.tuple.dst.addr;
 	to = &p.tuple.src.addr;
