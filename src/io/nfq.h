@@ -22,6 +22,7 @@ struct nfq_packet {
 	size_t len;             /* captured; may be less than the IP length */
 	uint32_t id;
 	bool checksum_known;    /* verified by the kernel, or to be filled in by a device */
+	bool local;             /* made by this machine (output hook) */
 };
 
 /*
@@ -44,5 +45,8 @@ int nfq_receive(struct nfq *q, struct nfq_packet out[NFQ_BATCH]);
  * on, otherwise it is dropped.
  */
 void nfq_verdict(struct nfq *q, const struct nfq_packet *packets, int n, uint32_t pass);
+/* Adds to CNT_RX_OVERRUN what the kernel has dropped since the last call; not for the fast
+ * path. */
+void nfq_poll_overruns(struct nfq *q);
 
 #endif

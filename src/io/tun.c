@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The TUN device.  Each packet is one writev() of a virtio-net header, the built headers
+ * and the payload in place.  The kernel treats it as received from the device: it goes
+ * through netfilter, is routed, and is cut into segments on its way out, or by the network
+ * card itself.
+ *
+ * The device is configured by ioctl and /proc when it is opened; it goes away with its
+ * last descriptor.  Owns the descriptor; the write may fail, which is counted and left to
+ * TCP.
+ */
+#include "io/tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "wire/packet.h"
+
+/* Offset of the checksum in a TCP header. */
+#define TCP_CHECKSUM_AT 16
+#define TX_QUEUE_PACKETS 1000
+
+struct tun {
+	int fd;
+	char name[IFNAMSIZ];
+	struct counters *counters;
+};
+
+static int ioctl_errno(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+/* Sets a sysctl of this device; not fatal where IPv6 or the key does not exist. */
+static int set_sysctl(const struct tun *t, const char *family, const char *key, const char *value)
+{
+	char path[128];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, t->name, key);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int open_device(struct tun *t)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
+	unsigned int offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+	int header_len = sizeof(struct virtio_net_hdr);
+	int ret;
+
+	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (t->fd < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	ret = ioctl_errno(t->fd, TUNSETIFF, &ifr);
+	if (!ret)
+		ret = ioctl_errno(t->fd, TUNSETVNETHDRSZ, &header_len);
+	if (!ret && ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)offload) < 0)
+		ret = -errno;
+	return ret;
+}
+
+static int bring_up(struct tun *t)
+{
+	struct ifreq ifr = { 0 };
+	int ret, s;
+
+	/* No link-local address, no router solicitations: nobody is at the other end. */
+	set_sysctl(t, "ipv6", "addr_gen_mode", "1");
+	set_sysctl(t, "ipv6", "accept_ra", "0");
+	set_sysctl(t, "ipv6", "router_solicitations", "0");
+	/* Sources here are servers, which are reached through other devices. */
+	ret = set_sysctl(t, "ipv4", "rp_filter", "2");
+	if (ret)
+		return ret;
+
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (s < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	ifr.ifr_qlen = TX_QUEUE_PACKETS;
+	ret = ioctl_errno(s, SIOCSIFTXQLEN, &ifr);
+	if (!ret)
+		ret = ioctl_errno(s, SIOCGIFFLAGS, &ifr);
+	if (!ret) {
+		ifr.ifr_flags |= IFF_UP;
+		ret = ioctl_errno(s, SIOCSIFFLAGS, &ifr);
+	}
+	close(s);
+	return ret;
+}
+
+struct tun *tun_new(const char *name, struct counters *counters, char *err, size_t err_len)
+{
+	struct tun *t = calloc(1, sizeof(*t));
+	const char *why = NULL;
+	int ret = -ENOMEM;
+
+	if (!t)
+		goto fail;
+	t->fd = -1;
+	t->counters = counters;
+	if (!*name || strlen(name) >= sizeof(t->name)) {
+		ret = -EINVAL;
+		why = "a device name has 1 to 15 characters";
+		goto fail;
+	}
+	strcpy(t->name, name);
+	ret = open_device(t);
+	if (ret == -EBUSY)
+		why = "the device is in use by another process";
+	else if (ret == -EINVAL)
+		why = "a device of this name exists and is not a TUN device of this kind";
+	else if (ret == -ENOENT || ret == -ENODEV)
+		why = "no /dev/net/tun: is the kernel module `tun' loaded?";
+	else if (ret == -EPERM || ret == -EACCES)
+		why = "permission denied: CAP_NET_ADMIN and /dev/net/tun are needed";
+	if (!ret)
+		ret = bring_up(t);
+	if (ret)
+		goto fail;
+	return t;
+
+fail:
+	snprintf(err, err_len, "cannot open TUN device %s: %s", name,
+		 why ? why : strerror(-ret));
+	tun_free(t);
+	return NULL;
+}
+
+void tun_free(struct tun *t)
+{
+	if (!t)
+		return;
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t);
+}
+
+int tun_fd(const struct tun *t)
+{
+	return t->fd;
+}
+
+static void send_packet(struct tun *t, const struct iovec *iov, int n, size_t len)
+{
+	ssize_t ret;
+
+	do {
+		ret = writev(t->fd, iov, n);
+	} while (ret < 0 && errno == EINTR);
+	if (ret < 0) {
+		counter_inc(t->counters, CNT_TX_ERRORS);
+		return;
+	}
+	counter_inc(t->counters, CNT_TX_PACKETS);
+	counter_add(t->counters, CNT_TX_BYTES, len);
+}
+
+void tun_emit(void *ctx, const struct packet_out *p)
+{
+	/* All fields are in host order (legacy virtio), which is what the device expects. */
+	struct virtio_net_hdr vnet = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = (uint16_t)p->ip_len,
+		.csum_offset = TCP_CHECKSUM_AT,
+	};
+	struct iovec iov[2 + PACKET_IOV_MAX];
+	int n = p->payload_iovs;
+
+	if (p->payload_len > p->segment_len) {
+		vnet.gso_type = ip_addr_is_v4(&p->tuple->src.addr) ? VIRTIO_NET_HDR_GSO_TCPV4
+								   : VIRTIO_NET_HDR_GSO_TCPV6;
+		vnet.gso_size = p->segment_len;
+		vnet.hdr_len = (uint16_t)p->headers_len;
+	}
+	iov[0].iov_base = &vnet;
+	iov[0].iov_len = sizeof(vnet);
+	iov[1].iov_base = p->headers;
+	iov[1].iov_len = p->headers_len;
+	for (int i = 0; i < n; i++)
+		iov[2 + i] = p->payload[i];
+	send_packet(ctx, iov, 2 + n, p->headers_len + p->payload_len);
+}
+
+void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len)
+{
+	struct virtio_net_hdr vnet = { 0 };
+	struct iovec iov[2] = {
+		{ .iov_base = &vnet, .iov_len = sizeof(vnet) },
+		{ .iov_base = (void *)(uintptr_t)data, .iov_len = len },
+	};
+
+	send_packet(t, iov, 2, len);
+}
+
+void tun_discard(struct tun *t)
+{
+	uint8_t buf[sizeof(struct virtio_net_hdr) + PACKET_MAX];
+
+	for (int i = 0; i < 64; i++) {
+		if (read(t->fd, buf, sizeof(buf)) < 0)
+			break;
+	}
+}
