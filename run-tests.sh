@@ -117,6 +117,11 @@ if [[ $parts = *' lab '* ]]; then
 fi
 
 step 'build'
+# A tree that was built in place cannot be built from elsewhere as well.
+if [ -e config.status ]; then
+	echo 'cleaning the build in the source tree (make distclean)'
+	make distclean >/dev/null 2>&1 || rm -f config.status
+fi
 autoreconf -i >build-autoreconf.log 2>&1 || { tail build-autoreconf.log; broken 'autoreconf -i'; finish; }
 built=
 build build --enable-werror && built=1
