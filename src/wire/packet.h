@@ -56,11 +56,13 @@ struct packet {
  * fills *out; -EINVAL if malformed; -EMSGSIZE if the IP length exceeds `len` (cut
  * short) and headers are missing.  A TCP packet whose headers are there is parsed
  * as if it ended with what was captured: without FIN, and with a checksum that
- * cannot be verified (`truncated`).  Bytes past the IP length are ignored.  Fragments and protocols other
- * than TCP and ICMP errors are PACKET_OTHER, as are IPv6 jumbograms, IPv6 packets
- * with a mapped IPv4 address or with routing segments left, and ICMP errors whose
- * checksum is wrong or that do not quote the beginning of a TCP segment; of such
- * packets only the addresses are set.  The TCP checksum is not looked at.
+ * cannot be verified (`truncated`).  Bytes past the IP length are ignored.
+ *
+ * PACKET_OTHER are fragments and protocols other than TCP and ICMP errors, IPv6
+ * jumbograms, IPv6 packets with a mapped IPv4 address or with routing segments left,
+ * and ICMP errors that are cut, have a wrong checksum or do not quote the beginning
+ * of a TCP segment.  Of such packets only the addresses are set.  The TCP checksum
+ * is not looked at.
  */
 int packet_parse(const uint8_t *data, size_t len, struct packet *out);
 
