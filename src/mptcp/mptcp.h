@@ -116,7 +116,7 @@ typedef void (*mptcp_deliver_fn)(void *owner, const uint8_t *data, size_t len,
 struct mptcp_map {
 	struct list link;
 	uint64_t dsn;
-	uint64_t ssn;                   /* extended to 64 bits, first byte is 1 */
+	uint64_t ssn;                   /* as an offset like tcp.rcv_offset */
 	uint32_t len;
 	uint16_t checksum;
 };
@@ -146,7 +146,8 @@ struct mptcp_subflow {
 	uint32_t local_nonce, remote_nonce;
 	uint16_t ip_id;
 
-	/* received mappings not yet used up, by ssn */
+	/* received mappings not yet used up, by ssn; all offsets as tcp.rcv_offset */
+	uint64_t map_offset;            /* of the next subflow byte to be mapped */
 	struct list maps;
 	uint32_t map_count;
 	uint8_t *map_buffer;            /* payload of an unfinished mapping (checksums only) */
@@ -156,6 +157,7 @@ struct mptcp_subflow {
 	struct mptcp_add_addr echo;
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
+	uint64_t join_ack_deadline_us;  /* active join: when to repeat the third ACK */
 	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
 
 	uint64_t created_us;
@@ -183,6 +185,9 @@ struct mptcp_conn {
 	bool peer_key_known;
 	bool joined_once;               /* a second subflow carried data: no more fallback */
 	bool peer_no_join_initial;      /* C flag */
+	bool fallback_acks;             /* fell back for lack of mappings: DATA_ACKs go on, in
+					 * case our options still reach the peer */
+	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
 	uint64_t local_key, remote_key;
 	uint32_t local_token, remote_token;
 

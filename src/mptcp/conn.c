@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A connection's life: creation, state, closing, fallback, and the verbs that the
+ * caller uses.
+ *
+ * Closing (RFC 8684, section 3.3.3).  The two streams end on their own: ours by
+ * fin_queued -> fin_sent -> fin_acked, the peer's by fin_known -> fin_delivered.  The
+ * state names the combination as TCP does.  Once both have ended, each subflow sends
+ * its FIN; the connection is finished when none of them has anything more to send.
+ * After a fallback the subflow's own FINs are the stream's ends.
+ *
+ * This file owns the states of connections and subflows: every change goes through
+ * the two setters.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/seq.h"
+#include "base/timer.h"
+#include "mptcp/internal.h"
+
+/* Gaps kept in connection-level reassembly; beyond that data is dropped and comes again. */
+#define OOO_GAPS_MAX 4096u
+
+static const char *const state_names[] = {
+	[MPTCP_SYN_SENT] = "SYN_SENT",         [MPTCP_SYN_RECEIVED] = "SYN_RECEIVED",
+	[MPTCP_ESTABLISHED] = "ESTABLISHED",   [MPTCP_FIN_WAIT_1] = "FIN_WAIT_1",
+	[MPTCP_FIN_WAIT_2] = "FIN_WAIT_2",     [MPTCP_CLOSE_WAIT] = "CLOSE_WAIT",
+	[MPTCP_CLOSING] = "CLOSING",           [MPTCP_LAST_ACK] = "LAST_ACK",
+	[MPTCP_TIME_WAIT] = "TIME_WAIT",       [MPTCP_FASTCLOSE_WAIT] = "FASTCLOSE_WAIT",
+	[MPTCP_CLOSED] = "CLOSED",
+};
+
+const char *mptcp_state_name(enum mptcp_state state)
+{
+	return state_names[state];
+}
+
+static const char *const subflow_state_names[] = {
+	[MPTCP_SUBFLOW_HANDSHAKE] = "HANDSHAKE",
+	[MPTCP_SUBFLOW_ACTIVE] = "ACTIVE",
+	[MPTCP_SUBFLOW_CLOSING] = "CLOSING",
+	[MPTCP_SUBFLOW_DEAD] = "DEAD",
+};
+
+const char *mptcp_subflow_state_name(enum mptcp_subflow_state state)
+{
+	return subflow_state_names[state];
+}
+
+#define BIT(s) (1u << (s))
+
+/* From which states each state may be entered. */
+static const uint32_t entered_from[] = {
+	[MPTCP_SYN_SENT] = 0,
+	[MPTCP_SYN_RECEIVED] = 0,
+	[MPTCP_ESTABLISHED] = BIT(MPTCP_SYN_SENT) | BIT(MPTCP_SYN_RECEIVED),
+	[MPTCP_FIN_WAIT_1] = BIT(MPTCP_ESTABLISHED),
+	[MPTCP_FIN_WAIT_2] = BIT(MPTCP_FIN_WAIT_1),
+	[MPTCP_CLOSE_WAIT] = BIT(MPTCP_ESTABLISHED),
+	[MPTCP_CLOSING] = BIT(MPTCP_FIN_WAIT_1),
+	[MPTCP_LAST_ACK] = BIT(MPTCP_CLOSE_WAIT),
+	[MPTCP_TIME_WAIT] = BIT(MPTCP_FIN_WAIT_2) | BIT(MPTCP_CLOSING) | BIT(MPTCP_LAST_ACK),
+	[MPTCP_FASTCLOSE_WAIT] = ~(BIT(MPTCP_CLOSED) | BIT(MPTCP_FASTCLOSE_WAIT)),
+	[MPTCP_CLOSED] = ~BIT(MPTCP_CLOSED),
+};
+
+void mptcp_set_state(struct mptcp_conn *conn, enum mptcp_state state, const char *why)
+{
+	if (conn->state == state)
+		return;
+	assert(entered_from[state] & BIT(conn->state));
+	log_debug("conn %08x: %s -> %s (%s)", conn->local_token, state_names[conn->state],
+		  state_names[state], why);
+	conn->state = state;
+	if (state == MPTCP_CLOSED || state == MPTCP_FASTCLOSE_WAIT || state == MPTCP_TIME_WAIT)
+		snprintf(conn->close_reason, sizeof(conn->close_reason), "%s", why);
+}
+
+void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state state,
+			     const char *why)
+{
+	if (sf->state == state)
+		return;
+	assert(state > sf->state); /* they only go forward */
+	if (log_threshold >= LOG_LEVEL_DEBUG) {
+		char peer[IP_ENDPOINT_STRLEN];
+
+		log_write(LOG_LEVEL_DEBUG, "conn %08x: subflow %s: %s -> %s (%s)",
+			  sf->conn->local_token, ip_endpoint_format(&sf->rx.src, peer),
+			  subflow_state_names[sf->state], subflow_state_names[state], why);
+	}
+	sf->state = state;
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+void mptcp_config_default(struct mptcp_config *c)
+{
+	memset(c, 0, sizeof(*c));
+	tcp_config_default(&c->tcp);
+	c->sched = &mptcp_sched_minrtt;
+	c->max_subflows = 8;
+	c->rcvbuf_initial = 512 * 1024;
+	c->rcvbuf_max = 8 * 1024 * 1024;
+	c->sndbuf_initial = 512 * 1024;
+	c->sndbuf_max = 8 * 1024 * 1024;
+	c->orphan_us = 60 * 1000000ull;
+	c->handshake_us = 60 * 1000000ull;
+	c->fastclose_us = 5 * 1000000ull;
+}
+
+void mptcp_env_init(struct mptcp_env *env, struct counters *counters, struct pool *pool)
+{
+	memset(env, 0, sizeof(*env));
+	env->counters = counters;
+	env->pool = pool;
+	tcp_env_init(&env->tcp, counters, pool);
+}
+
+void mptcp_env_fini(struct mptcp_env *env)
+{
+	tcp_env_fini(&env->tcp);
+}
+
+/* Draws a key whose token is free; false if the source of tokens is exhausted. */
+static bool draw_key(struct mptcp_conn *conn, uint64_t *idsn)
+{
+	struct mptcp_env *env = conn->env;
+
+	for (int i = 0; i < 64; i++) {
+		env->random(env->ctx, &conn->local_key, sizeof(conn->local_key));
+		mptcp_key_derive(conn->version, conn->local_key, &conn->local_token, idsn);
+		if (!env->token_usable || env->token_usable(env->ctx, conn->local_token))
+			return true;
+	}
+	return false;
+}
+
+static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_config *cfg,
+				   uint8_t version, void *owner, mptcp_deliver_fn deliver,
+				   uint64_t now_us)
+{
+	struct mptcp_conn *conn = calloc(1, sizeof(*conn));
+	uint64_t idsn;
+
+	if (!conn)
+		return NULL;
+	conn->env = env;
+	conn->cfg = *cfg;
+	conn->owner = owner;
+	conn->deliver = deliver;
+	conn->version = version;
+	list_init(&conn->subflows);
+	list_init(&conn->dead);
+	if (!draw_key(conn, &idsn)) {
+		free(conn);
+		return NULL;
+	}
+	/* The SYN takes the first octet of the data sequence space (section 3.1). */
+	conn->snd_una = conn->snd_nxt = idsn + 1;
+	conn->snd_wnd_edge = conn->snd_una;
+	stream_init(&conn->sendq, env->pool, conn->snd_una);
+	reasm_init(&conn->ooo, env->pool, OOO_GAPS_MAX);
+	conn->sndbuf = cfg->sndbuf_initial;
+	conn->rcvbuf = cfg->rcvbuf_initial;
+	conn->checksum_on = cfg->checksum;
+	conn->rto_deadline_us = TIMER_NEVER;
+	conn->orphan_deadline_us = TIMER_NEVER;
+	conn->fastclose_deadline_us = conn->fastclose_next_us = TIMER_NEVER;
+	conn->handshake_deadline_us = now_us + cfg->handshake_us;
+	conn->created_us = now_us;
+	return conn;
+}
+
+struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
+					uint64_t now_us)
+{
+	struct mptcp_subflow *sf = calloc(1, sizeof(*sf));
+
+	if (!sf)
+		return NULL;
+	sf->conn = conn;
+	sf->rx = *rx;
+	flow_tuple_reverse(&sf->tx, rx);
+	sf->created_us = sf->last_progress_us = now_us;
+	sf->join_ack_deadline_us = TIMER_NEVER;
+	list_init(&sf->maps);
+	list_push_back(&conn->subflows, &sf->link);
+	conn->subflow_count++;
+	conn->subflows_total++;
+	conn->orphan_deadline_us = TIMER_NEVER;
+	conn->env->random(conn->env->ctx, &sf->local_nonce, sizeof(sf->local_nonce));
+	return sf;
+}
+
+static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet *syn,
+				  uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint32_t iss_ts[2];
+
+	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
+	tcp_init_passive(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, syn, iss_ts[0], iss_ts[1],
+			 now_us);
+	sf->tcp.option_len = (sf->tcp.ts_on ? 12 : 0) + MPTCP_DSS_LEN;
+	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
+	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
+}
+
+static void subflow_start_active(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint32_t iss_ts[2];
+
+	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
+	tcp_init_active(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, iss_ts[0], iss_ts[1], now_us);
+	sf->tcp.option_len = (conn->cfg.tcp.timestamps ? 12 : 0) + MPTCP_DSS_LEN;
+	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
+}
+
+struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_config *cfg,
+				     const struct packet *syn, void *owner,
+				     mptcp_deliver_fn deliver, uint64_t now_us)
+{
+	const struct mptcp_options *o = &syn->tcp.mptcp;
+	struct mptcp_conn *conn;
+	struct mptcp_subflow *sf;
+
+	if (!(o->present & MPOPT_CAPABLE) || o->capable.version != 1 || o->capable.key_count)
+		return NULL;
+	/* B asks for an extension nobody defined; without H there is no common algorithm. */
+	if (o->capable.flags & MPTCP_CAP_EXTENSIBLE || !(o->capable.flags & MPTCP_CAP_HMAC_SHA))
+		return NULL;
+	conn = conn_new(env, cfg, o->capable.version, owner, deliver, now_us);
+	if (!conn)
+		return NULL;
+	conn->state = MPTCP_SYN_RECEIVED;
+	if (o->capable.flags & MPTCP_CAP_CHECKSUM)
+		conn->checksum_on = true;
+	conn->peer_no_join_initial = o->capable.flags & MPTCP_CAP_NO_JOIN_INITIAL;
+	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
+	if (!sf) {
+		mptcp_free(conn);
+		return NULL;
+	}
+	subflow_start_passive(sf, syn, now_us);
+	return conn;
+}
+
+void mptcp_accept(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	if (conn->state != MPTCP_SYN_RECEIVED || !sf)
+		return;
+	/* The wait for the server does not count against the client. */
+	conn->handshake_deadline_us = now_us + conn->cfg.handshake_us;
+	tcp_accept(&sf->tcp, now_us);
+}
+
+struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_config *cfg,
+				    const struct flow_tuple *tx, void *owner,
+				    mptcp_deliver_fn deliver, uint64_t now_us)
+{
+	struct mptcp_conn *conn = conn_new(env, cfg, 1, owner, deliver, now_us);
+	struct mptcp_subflow *sf;
+	struct flow_tuple rx;
+
+	if (!conn)
+		return NULL;
+	conn->state = MPTCP_SYN_SENT;
+	conn->active = true;
+	flow_tuple_reverse(&rx, tx);
+	sf = mptcp_subflow_new(conn, &rx, now_us);
+	if (!sf) {
+		mptcp_free(conn);
+		return NULL;
+	}
+	subflow_start_active(sf, now_us);
+	return conn;
+}
+
+struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct packet *syn,
+					 uint64_t now_us, enum mptcp_reset_reason *reason)
+{
+	const struct mptcp_join *join = &syn->tcp.mptcp.join;
+	struct mptcp_subflow *sf;
+
+	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known ||
+	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT) {
+		*reason = MPTCP_RST_PROHIBITED;
+		goto refuse;
+	}
+	if (conn->subflow_count >= conn->cfg.max_subflows) {
+		*reason = MPTCP_RST_RESOURCES;
+		goto refuse;
+	}
+	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
+	if (!sf) {
+		*reason = MPTCP_RST_RESOURCES;
+		goto refuse;
+	}
+	sf->join = true;
+	sf->peer_backup = join->backup;
+	sf->remote_id = join->addr_id;
+	sf->remote_nonce = join->nonce;
+	subflow_start_passive(sf, syn, now_us);
+	tcp_accept(&sf->tcp, now_us);
+	counter_inc(conn->env->counters, CNT_MP_JOIN_IN);
+	return sf;
+refuse:
+	counter_inc(conn->env->counters, CNT_MP_JOIN_REFUSED);
+	return NULL;
+}
+
+struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct flow_tuple *tx,
+					uint8_t local_id, bool backup, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+	struct flow_tuple rx;
+
+	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known ||
+	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT ||
+	    conn->subflow_count >= conn->cfg.max_subflows)
+		return NULL;
+	flow_tuple_reverse(&rx, tx);
+	sf = mptcp_subflow_new(conn, &rx, now_us);
+	if (!sf)
+		return NULL;
+	sf->join = true;
+	sf->backup = backup;
+	sf->local_id = local_id;
+	subflow_start_active(sf, now_us);
+	return sf;
+}
+
+void mptcp_subflow_free(struct mptcp_subflow *sf)
+{
+	mptcp_recv_forget_maps(sf);
+	free(sf->map_buffer);
+	tcp_fini(&sf->tcp);
+	free(sf);
+}
+
+struct mptcp_subflow *mptcp_reap(struct mptcp_conn *conn)
+{
+	struct mptcp_subflow *sf = list_first(&conn->dead, struct mptcp_subflow, link);
+
+	if (sf)
+		list_remove(&sf->link);
+	return sf;
+}
+
+void mptcp_free(struct mptcp_conn *conn)
+{
+	struct mptcp_subflow *sf, *tmp;
+
+	list_for_each_safe(sf, tmp, &conn->subflows, link)
+		mptcp_subflow_free(sf);
+	list_for_each_safe(sf, tmp, &conn->dead, link)
+		mptcp_subflow_free(sf);
+	stream_fini(&conn->sendq);
+	reasm_fini(&conn->ooo);
+	free(conn);
+}
+
+/* ---- input ------------------------------------------------------------------ */
+
+void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint32_t events = sf->tcp.events;
+
+	sf->tcp.events = 0;
+	if (events & TCP_EVENT_ACKED) {
+		sf->last_progress_us = now_us;
+		sf->stale = false;
+		if (conn->mode == MPTCP_MODE_FALLBACK && sf->tcp.state >= TCP_ESTABLISHED) {
+			bool fin = conn->fin_sent && sf->tcp.fin_acked;
+
+			mptcp_send_acked(conn, tcp_oldest_offset(&sf->tcp, conn->snd_nxt) + fin,
+					 now_us);
+		}
+	}
+	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
+	    sf->state == MPTCP_SUBFLOW_ACTIVE) {
+		/* What hangs here may go elsewhere; this path is used again when it answers. */
+		sf->stale = true;
+		mptcp_send_reinject(sf);
+	}
+	if (events & TCP_EVENT_FIN) {
+		if (conn->mode == MPTCP_MODE_FALLBACK)
+			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);
+		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {
+			/* The peer is done with this subflow; what it carries is still ours to
+			 * finish (RFC 8684, section 3.3.3). */
+			mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "FIN received");
+			tcp_close(&sf->tcp, now_us);
+		}
+	}
+	if (events & TCP_EVENT_RESET)
+		mptcp_subflow_died(sf, "RST received", now_us);
+	else if (events & TCP_EVENT_TIMEOUT)
+		mptcp_subflow_died(sf, "timed out", now_us);
+	else if (events & TCP_EVENT_CLOSED && conn->mode == MPTCP_MODE_MPTCP &&
+		 conn->state != MPTCP_TIME_WAIT && conn->state < MPTCP_FASTCLOSE_WAIT)
+		mptcp_subflow_died(sf, "closed", now_us);
+}
+
+void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct packet *p,
+		 uint64_t now_us)
+{
+	const uint8_t *data;
+	struct tcp_rx rx;
+	uint32_t seq;
+	size_t len;
+
+	assert(sf->conn == conn);
+	if (sf->state == MPTCP_SUBFLOW_DEAD || sf->reset_pending)
+		return;
+	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE && !mptcp_handshake_before(sf, p, now_us))
+		return;
+	tcp_input(&sf->tcp, p, now_us, &rx);
+	if (rx.acceptable) {
+		if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
+			mptcp_handshake_after(sf, p, &rx, now_us);
+		if (sf->state != MPTCP_SUBFLOW_DEAD && !(p->tcp.flags & TCP_SYN))
+			mptcp_recv_options(sf, p, &rx, now_us);
+	}
+	if (rx.len && !sf->reset_pending)
+		mptcp_recv_payload(sf, rx.data, rx.len, rx.seq, false, now_us);
+	while (sf->state != MPTCP_SUBFLOW_DEAD && !sf->reset_pending &&
+	       (len = tcp_rx_pop(&sf->tcp, &data, &seq, now_us)) > 0)
+		mptcp_recv_payload(sf, data, len, seq, true, now_us);
+	mptcp_subflow_events(sf, now_us);
+	if (rx.acceptable && conn->mode == MPTCP_MODE_FALLBACK) {
+		/* The subflow's window is the stream's. */
+		uint64_t edge = conn->snd_una + sf->tcp.snd_wnd;
+
+		if (seq64_gt(edge, conn->snd_wnd_edge))
+			conn->snd_wnd_edge = edge;
+	}
+	mptcp_advance_close(conn, now_us);
+}
+
+/* ---- closing ------------------------------------------------------------------ */
+
+bool mptcp_may_fall_back(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	/* Contiguous: whatever was sent or received took this one way, once. */
+	return conn->mode != MPTCP_MODE_FALLBACK && conn->subflow_count == 1 && sf &&
+	       !sf->join && !conn->joined_once && !conn->ooo.bytes && !conn->bytes_reinjected;
+}
+
+void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why)
+{
+	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	log_debug("conn %08x: fallback to TCP (%s)", conn->local_token, why);
+	counter_inc(conn->env->counters, reason);
+	conn->mode = MPTCP_MODE_FALLBACK;
+	conn->events |= MPTCP_EVENT_FALLBACK;
+	conn->reinject_count = 0;
+	conn->rto_deadline_us = TIMER_NEVER;
+	conn->checksum_on = false;
+	sf->tcp.option_len = sf->tcp.ts_on ? 12 : 0;
+	sf->confirmed = true;
+	mptcp_recv_forget_maps(sf);
+	/* From here on the stream's end is the subflow's FIN. */
+	if (conn->fin_sent)
+		tcp_close(&sf->tcp, sf->last_progress_us);
+}
+
+void mptcp_terminate(struct mptcp_conn *conn, const char *why)
+{
+	struct mptcp_subflow *sf;
+
+	if (conn->state == MPTCP_CLOSED)
+		return;
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state != MPTCP_SUBFLOW_DEAD)
+			sf->reset_pending = true;
+	mptcp_set_state(conn, MPTCP_CLOSED, why);
+	conn->events |= MPTCP_EVENT_RESET;
+}
+
+/* Whether a subflow still has something to say, or must still listen. */
+static bool subflow_busy(const struct mptcp_subflow *sf)
+{
+	return sf->reset_pending ||
+	       (sf->tcp.state != TCP_CLOSED && sf->tcp.state != TCP_TIME_WAIT);
+}
+
+void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+
+	if (conn->state == MPTCP_ESTABLISHED) {
+		if (conn->fin_sent)
+			mptcp_set_state(conn, MPTCP_FIN_WAIT_1, "our stream ended");
+		else if (conn->fin_delivered)
+			mptcp_set_state(conn, MPTCP_CLOSE_WAIT, "the peer's stream ended");
+	}
+	if (conn->state == MPTCP_FIN_WAIT_1) {
+		if (conn->fin_delivered)
+			mptcp_set_state(conn, MPTCP_CLOSING, "both streams ended");
+		else if (conn->fin_acked)
+			mptcp_set_state(conn, MPTCP_FIN_WAIT_2, "our end was acknowledged");
+	}
+	if (conn->state == MPTCP_FIN_WAIT_2 && conn->fin_delivered)
+		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+	if (conn->state == MPTCP_CLOSING && conn->fin_acked)
+		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+	if (conn->state == MPTCP_CLOSE_WAIT && conn->fin_sent)
+		mptcp_set_state(conn, MPTCP_LAST_ACK, "both streams ended");
+	if (conn->state == MPTCP_LAST_ACK && conn->fin_acked)
+		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+
+	if (conn->state == MPTCP_TIME_WAIT) {
+		list_for_each(sf, &conn->subflows, link) {
+			if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
+				mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "connection closed");
+			else if (sf->state == MPTCP_SUBFLOW_ACTIVE) {
+				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "all data done");
+				tcp_close(&sf->tcp, now_us);
+			}
+			sf->tcp.orphan = true;
+		}
+	}
+	if (conn->state == MPTCP_TIME_WAIT || conn->state == MPTCP_CLOSED) {
+		list_for_each(sf, &conn->subflows, link)
+			if (subflow_busy(sf))
+				return;
+		if (!conn->finished) {
+			conn->finished = true;
+			conn->events |= MPTCP_EVENT_CLOSED;
+		}
+	}
+}
+
+void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us)
+{
+	(void)now_us;
+	conn->fin_queued = true;
+}
+
+void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf, *best = NULL;
+
+	if (conn->state == MPTCP_CLOSED || conn->state == MPTCP_FASTCLOSE_WAIT)
+		return;
+	if (conn->mode == MPTCP_MODE_MPTCP && conn->peer_key_known)
+		list_for_each(sf, &conn->subflows, link)
+			if (sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
+			    (!best || best->stale > sf->stale ||
+			     (best->stale == sf->stale && sf->tcp.srtt_us < best->tcp.srtt_us)))
+				best = sf;
+	list_for_each(sf, &conn->subflows, link)
+		if (sf != best && sf->state != MPTCP_SUBFLOW_DEAD)
+			sf->reset_pending = true;
+	if (!best) {
+		mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
+		mptcp_advance_close(conn, now_us);
+		return;
+	}
+	/* Option A of RFC 8684, section 3.5: on an ACK, until the peer answers with RST. */
+	mptcp_set_state(conn, MPTCP_FASTCLOSE_WAIT, "aborted");
+	conn->fastclose_deadline_us = now_us + conn->cfg.fastclose_us;
+	conn->fastclose_next_us = now_us;
+	conn->rto_deadline_us = TIMER_NEVER;
+	counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
+}
+
+/* ---- time --------------------------------------------------------------------- */
+
+uint64_t mptcp_deadline(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+	uint64_t next = TIMER_NEVER;
+
+#define EARLIER(t)                                                                     \
+	do {                                                                           \
+		uint64_t t_ = (t);                                                     \
+		if (t_ < next)                                                         \
+			next = t_;                                                     \
+	} while (0)
+	list_for_each(sf, &conn->subflows, link) {
+		if (sf->reset_pending)
+			return 0;
+		if (conn->state != MPTCP_FASTCLOSE_WAIT)
+			EARLIER(tcp_deadline(&sf->tcp));
+		EARLIER(sf->join_ack_deadline_us);
+	}
+	EARLIER(conn->rto_deadline_us);
+	EARLIER(conn->orphan_deadline_us);
+	if (conn->state < MPTCP_ESTABLISHED)
+		EARLIER(conn->handshake_deadline_us);
+	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
+		EARLIER(conn->fastclose_deadline_us);
+		EARLIER(conn->fastclose_next_us);
+	}
+#undef EARLIER
+	return next;
+}
+
+void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf, *tmp;
+
+	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
+		/* The next repetition is mptcp_output()'s. */
+		if (now_us >= conn->fastclose_deadline_us) {
+			list_for_each(sf, &conn->subflows, link)
+				sf->reset_pending = true;
+			mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
+			mptcp_advance_close(conn, now_us);
+		}
+		return;
+	}
+	list_for_each_safe(sf, tmp, &conn->subflows, link) {
+		if (sf->reset_pending)
+			continue;
+		if (now_us >= sf->join_ack_deadline_us) {
+			sf->join_ack_deadline_us = now_us + 2 * (uint64_t)sf->tcp.rto_us;
+			tcp_request_ack(&sf->tcp);
+		}
+		if (now_us >= tcp_deadline(&sf->tcp)) {
+			tcp_timeout(&sf->tcp, now_us);
+			mptcp_subflow_events(sf, now_us);
+		}
+	}
+	if (now_us >= conn->rto_deadline_us)
+		mptcp_send_timeout(conn, now_us);
+	if (conn->state < MPTCP_ESTABLISHED && now_us >= conn->handshake_deadline_us)
+		mptcp_terminate(conn, "handshake timed out");
+	if (now_us >= conn->orphan_deadline_us) {
+		conn->orphan_deadline_us = TIMER_NEVER;
+		counter_inc(conn->env->counters, CNT_MP_ORPHAN_TIMEOUT);
+		mptcp_terminate(conn, "no subflow left");
+	}
+	mptcp_advance_close(conn, now_us);
+}
+
+/* ---- checks ------------------------------------------------------------------- */
+
+void mptcp_check(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+	bool sending = false;
+	int n = 0;
+
+	assert(seq64_leq(conn->sendq.begin, conn->snd_una + 1));
+	assert(seq64_leq(conn->snd_una, conn->snd_nxt + conn->fin_sent));
+	assert(seq64_leq(conn->snd_nxt, conn->sendq.end));
+	assert(seq64_leq(conn->consumed, conn->rcv_nxt));
+	assert(!conn->fin_sent || conn->fin_queued);
+	assert(!conn->fin_acked || conn->fin_sent);
+	assert(!conn->fin_delivered || conn->fin_known);
+	assert(conn->mode != MPTCP_MODE_FALLBACK || conn->subflow_count <= 1);
+	list_for_each(sf, &conn->subflows, link) {
+		assert(sf->conn == conn && sf->state != MPTCP_SUBFLOW_DEAD);
+		tcp_check(&sf->tcp);
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
+			sending = true;
+		n++;
+	}
+	assert(n == conn->subflow_count);
+	for (int i = 0; i < conn->reinject_count; i++) {
+		assert(seq64_lt(conn->reinject[i].begin, conn->reinject[i].end));
+		assert(i == 0 || seq64_lt(conn->reinject[i - 1].end, conn->reinject[i].begin));
+	}
+	/* Not stuck: what is unacknowledged has a timer somewhere. */
+	if (conn->mode == MPTCP_MODE_MPTCP && conn->state < MPTCP_TIME_WAIT && sending &&
+	    seq64_lt(conn->snd_una, conn->snd_nxt + conn->fin_sent))
+		assert(conn->rto_deadline_us != TIMER_NEVER);
+	if (!n && conn->state < MPTCP_TIME_WAIT)
+		assert(conn->orphan_deadline_us != TIMER_NEVER);
+}

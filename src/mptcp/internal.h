@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of src/mptcp share among themselves.  Nobody else includes it.
+ */
+#ifndef MPTCP_INTERNAL_H
+#define MPTCP_INTERNAL_H
+
+#include "mptcp/mptcp.h"
+
+/* Mappings kept per subflow that wait for their bytes; a peer that sends more loses
+ * the subflow. */
+#define MPTCP_MAPS_MAX 8192u
+/* Largest payload of a segment that we build, so that headers fit the IP length. */
+#define MPTCP_SEGMENT_MAX (PACKET_MAX - PACKET_HEADER_MAX)
+/* What a mapping and the usual plain options take: timestamps 12, DSS 24. */
+#define MPTCP_DSS_LEN 24u
+
+/* ---- conn.c ----------------------------------------------------------------- */
+
+/* The only writer of conn->state: checks the transition, logs it. */
+void mptcp_set_state(struct mptcp_conn *conn, enum mptcp_state state, const char *why);
+void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state state,
+			     const char *why);
+struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
+					uint64_t now_us);
+/* Falls back to plain TCP (RFC 8684, section 3.7); mptcp_may_fall_back() holds. */
+void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why);
+/* Whether the one subflow carries the whole stream contiguously, so that it can go on
+ * as plain TCP. */
+bool mptcp_may_fall_back(const struct mptcp_conn *conn);
+/* Ends the connection in every direction, with MPTCP_EVENT_RESET. */
+void mptcp_terminate(struct mptcp_conn *conn, const char *why);
+/* After any change: DATA_FIN exchange complete? all subflows closed? */
+void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us);
+/* Reads and clears the TCP events of a subflow. */
+void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us);
+
+/* ---- handshake.c -------------------------------------------------------------- */
+
+/*
+ * Looks at a packet before TCP does, while a handshake is under way.  Returns false
+ * if the packet must not reach TCP (dropped, or the subflow was reset).
+ */
+bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p,
+			    uint64_t now_us);
+/* The same, after TCP accepted it: completes the handshake. */
+void mptcp_handshake_after(struct mptcp_subflow *sf, const struct packet *p,
+			   const struct tcp_rx *rx, uint64_t now_us);
+
+/* ---- recv.c ------------------------------------------------------------------- */
+
+/* Reads the options of an acceptable packet. */
+void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
+			const struct tcp_rx *rx, uint64_t now_us);
+/* In-order payload of a subflow; `seq` is its sequence number. */
+void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len,
+			uint32_t seq, bool transient, uint64_t now_us);
+/* The mapping [dsn, dsn + len) at subflow sequence number `seq`. */
+void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
+			uint16_t checksum);
+/* The peer's stream ends at `dsn`. */
+void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us);
+/* Bytes to advertise on every subflow. */
+uint32_t mptcp_recv_window(struct mptcp_conn *conn);
+void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
+
+/* ---- send.c ------------------------------------------------------------------- */
+
+/* A DATA_ACK (or, after a fallback, what the subflow acknowledged). */
+void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us);
+/* Queues everything that `sf` carries and that is not DATA_ACKed for sending again. */
+void mptcp_send_reinject(struct mptcp_subflow *sf);
+void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t end);
+/* The data-level retransmission timer (RFC 8684, section 3.3.6). */
+void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us);
+void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us);
+/* Frees what no subflow and no peer needs any more. */
+void mptcp_send_release(struct mptcp_conn *conn);
+
+/* ---- options.c ---------------------------------------------------------------- */
+
+/* Encodes the MPTCP options of an outgoing segment; returns their length. */
+size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
+			 uint8_t out[TCP_OPTIONS_MAX], size_t room);
+/* Builds a segment and gives it to the sink. */
+void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
+		const struct packet_sink *sink, uint64_t now_us);
+
+/* ---- path.c ------------------------------------------------------------------- */
+
+/* Ends a subflow: an RST with MP_TCPRST follows if TCP is still up. */
+void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reason,
+			 const char *why);
+/* The subflow is gone, by whatever cause: its data is sent elsewhere. */
+void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us);
+void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);
+
+/* ---- crypto.c ----------------------------------------------------------------- */
+
+/*
+ * HMAC of MP_JOIN (RFC 8684, section 3.2): keyed with `key1` then `key2`, over
+ * `nonce1` then `nonce2`.  Fills 20 bytes: the leftmost 160 bits of HMAC-SHA256 in
+ * v1, HMAC-SHA1 in v0.
+ */
+void mptcp_join_mac(uint8_t version, uint64_t key1, uint64_t key2, uint32_t nonce1,
+		    uint32_t nonce2, uint8_t mac[20]);
+/* Compares without telling by its time where the difference is. */
+bool mptcp_mac_equal(const uint8_t *a, const uint8_t *b, size_t len);
+
+static inline struct mptcp_subflow *mptcp_first_subflow(const struct mptcp_conn *conn)
+{
+	return list_first(&conn->subflows, struct mptcp_subflow, link);
+}
+
+/* A subflow sequence number as a 64-bit offset. */
+static inline uint64_t mptcp_rcv_offset(const struct mptcp_subflow *sf, uint32_t seq)
+{
+	return sf->tcp.rcv_offset + (uint64_t)(int64_t)(int32_t)(seq - sf->tcp.rcv_nxt);
+}
+
+#endif

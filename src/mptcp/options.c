@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which MPTCP options an outgoing segment carries, and the segment itself.
+ *
+ * The option space is 40 bytes.  Timestamps take 12; a mapping with its DATA_ACK takes
+ * at most 24 (an 8-byte DSN with a 4-byte DATA_ACK: both at 8 bytes confuse a client in
+ * the field).  Signals that do not fit beside a mapping wait for the next pure ACK.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/seq.h"
+#include "mptcp/internal.h"
+
+static size_t capable_for_syn(const struct mptcp_conn *conn, uint8_t *out)
+{
+	struct mptcp_capable c = {
+		.version = conn->version,
+		.flags = MPTCP_CAP_HMAC_SHA | (conn->checksum_on ? MPTCP_CAP_CHECKSUM : 0),
+		.key_count = conn->active ? 0 : 1,
+		.sender_key = conn->local_key,
+	};
+
+	return mptcp_option_build_capable(out, &c);
+}
+
+static size_t join_for_syn(const struct mptcp_subflow *sf, uint8_t *out)
+{
+	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_join j = {
+		.addr_id = sf->local_id,
+		.backup = sf->backup,
+		.token = conn->remote_token,
+		.nonce = sf->local_nonce,
+	};
+
+	if (sf->tcp.active)
+		return mptcp_option_build_join_syn(out, &j);
+	mptcp_join_mac(conn->version, conn->local_key, conn->remote_key, sf->local_nonce,
+		       sf->remote_nonce, j.mac);
+	return mptcp_option_build_join_synack(out, &j);
+}
+
+static size_t join_ack(const struct mptcp_subflow *sf, uint8_t *out)
+{
+	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_join j = { .addr_id = sf->local_id };
+
+	mptcp_join_mac(conn->version, conn->local_key, conn->remote_key, sf->local_nonce,
+		       sf->remote_nonce, j.mac);
+	return mptcp_option_build_join_ack(out, &j);
+}
+
+static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
+{
+	struct mptcp_conn *conn = sf->conn;
+	size_t n = 0;
+
+	/* Both are of use only to a peer that speaks MPTCP on this subflow. */
+	if (conn->mode == MPTCP_MODE_FALLBACK || (!sf->join && conn->mode != MPTCP_MODE_MPTCP))
+		return 0;
+	if (sf->fail_pending && room >= 12) {
+		sf->fail_pending = false;
+		n += mptcp_option_build_fail(out, sf->fail_dsn);
+	}
+	if (conn->version == 1 && room >= n + 4) {
+		counter_inc(conn->env->counters, CNT_MP_TCPRST_OUT);
+		n += mptcp_option_build_tcprst(out + n, sf->reset_flags, sf->reset_reason);
+	}
+	return n;
+}
+
+/* The first subflow of an active open repeats both keys until it has heard MPTCP. */
+static size_t capable_ack(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
+{
+	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_capable c = {
+		.version = conn->version,
+		.flags = MPTCP_CAP_HMAC_SHA | (conn->checksum_on ? MPTCP_CAP_CHECKSUM : 0),
+		.key_count = 2,
+		.sender_key = conn->local_key,
+		.receiver_key = conn->remote_key,
+	};
+
+	if (tx->len) {
+		c.has_data_len = true;
+		c.data_len = tx->map_len;
+		c.has_checksum = conn->checksum_on;
+		c.checksum = tx->map_checksum;
+	}
+	return mptcp_option_build_capable(out, &c);
+}
+
+static size_t dss(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
+{
+	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_dss d = {
+		.has_ack = true,
+		.data_ack = (uint32_t)conn->rcv_nxt,
+	};
+
+	if (conn->mode == MPTCP_MODE_FALLBACK)
+		return mptcp_option_build_dss(out, &d);
+	if (tx->len) {
+		d.has_map = d.dsn_is64 = true;
+		d.dsn = tx->offset - (tx->seq - tx->map_seq);
+		d.ssn = tx->map_seq - sf->tcp.iss;
+		d.data_len = tx->map_len;
+		d.has_checksum = conn->checksum_on;
+		d.checksum = tx->map_checksum;
+	} else if (conn->fin_sent && !conn->fin_acked) {
+		d.has_map = d.dsn_is64 = d.data_fin = true;
+		d.dsn = conn->sendq.end;
+		d.data_len = 1;
+		d.has_checksum = conn->checksum_on;
+		if (d.has_checksum)
+			d.checksum = mptcp_dss_checksum(d.dsn, 0, 1, 0);
+	}
+	return mptcp_option_build_dss(out, &d);
+}
+
+size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
+			 uint8_t out[TCP_OPTIONS_MAX], size_t room)
+{
+	struct mptcp_conn *conn = sf->conn;
+	size_t n = 0;
+
+	(void)now_us;
+	if (tx->flags & TCP_SYN)
+		return sf->join ? join_for_syn(sf, out) : capable_for_syn(conn, out);
+	if (tx->flags & TCP_RST)
+		return reset_options(sf, out, room);
+	if (sf->fail_pending && !tx->len && room >= 12) {
+		sf->fail_pending = false;
+		n += mptcp_option_build_fail(out, sf->fail_dsn);
+	}
+	if (conn->mode == MPTCP_MODE_FALLBACK) {
+		if (conn->fallback_acks && !tx->len && room >= n + 8)
+			n += dss(sf, tx, out + n);
+		return n;
+	}
+	if (conn->mode != MPTCP_MODE_MPTCP)
+		return 0;
+	if (conn->state == MPTCP_FASTCLOSE_WAIT && !tx->len)
+		return mptcp_option_build_fastclose(out, conn->remote_key);
+	if (sf->tcp.active && sf->mac_sent)
+		return join_ack(sf, out);
+	if (sf->tcp.active && !sf->join && !sf->confirmed &&
+	    (!tx->len || tx->map_seq == sf->tcp.iss + 1))
+		return capable_ack(sf, tx, out);
+	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
+		return 0;
+	n += dss(sf, tx, out + n);
+	if (sf->echo_pending && !tx->len) {
+		uint8_t echo[TCP_OPTIONS_MAX];
+		size_t len = mptcp_option_build_add_addr(echo, &sf->echo, conn->version);
+
+		if (n + len <= room) {
+			memcpy(out + n, echo, len);
+			n += len;
+			sf->echo_pending = false;
+		}
+	}
+	return n;
+}
+
+void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
+		const struct packet_sink *sink, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint8_t headers[PACKET_HEADER_MAX], options[TCP_OPTIONS_MAX], mp[TCP_OPTIONS_MAX];
+	struct iovec iov[PACKET_IOV_MAX];
+	struct packet_out out = { .headers = headers, .payload = iov, .tuple = &sf->tx };
+	struct tcp_header h;
+	size_t mp_len, plain;
+	int opt_len, pieces = 0;
+
+	memset(&h, 0, sizeof(h));
+	tcp_fill_header(&sf->tcp, tx, now_us, &h);
+	h.src_port = sf->tx.src.port;
+	h.dst_port = sf->tx.dst.port;
+	plain = (h.opt.has_ts ? 12 : 0) + (h.flags & TCP_SYN ? 8 : 0);
+	mp_len = mptcp_options_for(sf, tx, now_us, mp, TCP_OPTIONS_MAX - plain);
+	opt_len = tcp_options_build(options, &h.opt, mp, mp_len);
+	if (opt_len < 0) {
+		/* Cannot be: the sums above leave room.  Better a bare segment than none. */
+		assert(!"options do not fit");
+		opt_len = 0;
+	}
+	if (tx->len) {
+		pieces = stream_gather(&conn->sendq, tx->offset, tx->len, iov, PACKET_IOV_MAX);
+		assert(pieces > 0);
+	}
+	out.payload_iovs = pieces;
+	out.payload_len = tx->len;
+	out.segment_len = tcp_payload_mss(&sf->tcp, (uint32_t)opt_len);
+	out.headers_len = packet_build_tcp(headers, &sf->tx, &h, options, (size_t)opt_len,
+					   tx->len, 0, sf->ip_id, &out.ip_len);
+	sf->ip_id += tx->len ? (uint16_t)(tx->len / out.segment_len + 1) : 1;
+	sink->emit(sink->ctx, &out);
+}
+
+void mptcp_refuse_join(struct counters *counters, const struct packet *p,
+		       enum mptcp_reset_reason reason, const struct packet_sink *sink)
+{
+	uint8_t headers[PACKET_HEADER_MAX], options[TCP_OPTIONS_MAX], mp[TCP_OPTIONS_MAX];
+	struct packet_out out = { .headers = headers };
+	struct flow_tuple tx;
+	struct tcp_header h;
+	size_t mp_len;
+	int opt_len;
+
+	memset(&h, 0, sizeof(h));
+	if (!tcp_reset_for(p, &h))
+		return;
+	flow_tuple_reverse(&tx, &p->tuple);
+	h.src_port = tx.src.port;
+	h.dst_port = tx.dst.port;
+	mp_len = mptcp_option_build_tcprst(mp, reason == MPTCP_RST_RESOURCES
+						       ? MPTCP_TCPRST_TRANSIENT
+						       : 0,
+					   reason);
+	opt_len = tcp_options_build(options, &h.opt, mp, mp_len);
+	if (opt_len < 0)
+		return;
+	out.tuple = &tx;
+	out.headers_len = packet_build_tcp(headers, &tx, &h, options, (size_t)opt_len, 0, 0, 0,
+					   &out.ip_len);
+	out.segment_len = 1;
+	counter_inc(counters, CNT_TCP_RST_OUT);
+	counter_inc(counters, CNT_MP_TCPRST_OUT);
+	sink->emit(sink->ctx, &out);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Paths: what the peer says about addresses and priorities (RFC 8684, sections 3.3.8
+ * and 3.4), and the end of a subflow.
+ *
+ * A connection survives its subflows: one that dies hands its data to the others, and
+ * without any the connection waits for the peer to join again, for cfg.orphan_us.
+ */
+#include "base/log.h"
+#include "mptcp/internal.h"
+
+void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reason,
+			 const char *why)
+{
+	if (sf->reset_pending || sf->state == MPTCP_SUBFLOW_DEAD)
+		return;
+	log_debug("conn %08x: resetting a subflow: %s", sf->conn->local_token, why);
+	sf->reset_pending = true;
+	sf->reset_reason = reason;
+	/* A path that merely does not deliver may do so later. */
+	sf->reset_flags = reason == MPTCP_RST_PERFORMANCE || reason == MPTCP_RST_RESOURCES
+				  ? MPTCP_TCPRST_TRANSIENT
+				  : 0;
+}
+
+void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (sf->state == MPTCP_SUBFLOW_DEAD)
+		return;
+	mptcp_send_reinject(sf);
+	mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_DEAD, why);
+	list_remove(&sf->link);
+	list_push_back(&conn->dead, &sf->link);
+	conn->subflow_count--;
+	conn->events |= MPTCP_EVENT_DEAD;
+	if (conn->state >= MPTCP_TIME_WAIT) {
+		if (conn->state == MPTCP_FASTCLOSE_WAIT && !conn->subflow_count)
+			mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
+		mptcp_advance_close(conn, now_us);
+		return;
+	}
+	if (conn->mode != MPTCP_MODE_MPTCP) {
+		mptcp_terminate(conn, why);
+		mptcp_advance_close(conn, now_us);
+		return;
+	}
+	counter_inc(conn->env->counters, CNT_MP_SUBFLOW_LOST);
+	mptcp_send_release(conn);
+	if (!conn->subflow_count) {
+		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
+		/* What the last subflow's TCP acknowledged may never have been read. */
+		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_nxt);
+		conn->orphan_deadline_us = now_us + conn->cfg.orphan_us;
+	}
+}
+
+void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	const struct mptcp_options *o = &p->tcp.mptcp;
+	struct mptcp_subflow *other;
+
+	(void)now_us;
+	if (o->present & MPOPT_PRIO)
+		sf->peer_backup = o->prio.backup;
+	if (o->present & MPOPT_ADD_ADDR && !o->add_addr.echo) {
+		/* We open no subflows towards clients; the echo ends its repetition. */
+		sf->echo = o->add_addr;
+		sf->echo.echo = true;
+		sf->echo.has_mac = false;
+		sf->echo_pending = true;
+		tcp_request_ack(&sf->tcp);
+	}
+	if (o->present & MPOPT_REMOVE_ADDR)
+		for (int i = 0; i < o->remove_addr.count; i++)
+			list_for_each(other, &conn->subflows, link)
+				if (other->join && other->remote_id == o->remove_addr.ids[i])
+					mptcp_subflow_reset(other, MPTCP_RST_UNSPECIFIED,
+							    "the peer removed its address");
+	if (o->present & MPOPT_FAIL && mptcp_may_fall_back(conn))
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL");
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Receiving: from subflow bytes and DSS mappings to one stream (RFC 8684, section
+ * 3.3).
+ *
+ * Each subflow keeps the mappings whose bytes have not come yet, sorted; its in-order
+ * payload is cut along them.  A piece that is next in the stream is offered to the
+ * consumer where it lies; a later one is copied into the connection's reassembly
+ * queue.  With checksums on, a mapping's bytes are first collected whole, because none
+ * of them may be used before the checksum was right.
+ *
+ * The receive window is one for all subflows: what the consumer has not finished with
+ * counts against it, and its right edge never moves back (section 3.3.4).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/seq.h"
+#include "mptcp/internal.h"
+#include "wire/checksum.h"
+
+/* ---- stream ----------------------------------------------------------------- */
+
+static void deliver(struct mptcp_conn *conn, const uint8_t *data, size_t len, bool transient)
+{
+	conn->rcv_nxt += len;
+	conn->bytes_received += len;
+	conn->deliver(conn->owner, data, len, transient);
+}
+
+/*
+ * Grows the window while the peer fills it: more than half of it within two of the
+ * longest round trips means that it may be what limits the peer.
+ */
+static void tune_window(struct mptcp_conn *conn, uint64_t now_us)
+{
+	const struct mptcp_subflow *sf;
+	uint64_t rtt_us = 10000;
+
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->tcp.srtt_us > rtt_us)
+			rtt_us = sf->tcp.srtt_us;
+	if (now_us - conn->rcv_round_us < 2 * rtt_us)
+		return;
+	if (conn->rcv_nxt - conn->rcv_round_dsn > conn->rcvbuf / 2 &&
+	    conn->rcvbuf < conn->cfg.rcvbuf_max && pool_pressure(conn->env->pool) < 75) {
+		conn->rcvbuf *= 2;
+		if (conn->rcvbuf > conn->cfg.rcvbuf_max)
+			conn->rcvbuf = conn->cfg.rcvbuf_max;
+	}
+	conn->rcv_round_dsn = conn->rcv_nxt;
+	conn->rcv_round_us = now_us;
+}
+
+static void take_fin(struct mptcp_conn *conn)
+{
+	if (!conn->fin_known || conn->fin_delivered || conn->rcv_nxt != conn->fin_dsn)
+		return;
+	conn->fin_delivered = true;
+	if (conn->mode == MPTCP_MODE_MPTCP) {
+		struct mptcp_subflow *sf;
+
+		/* DATA_FIN takes one octet of the sequence space. */
+		conn->rcv_nxt++;
+		conn->consumed++;
+		list_for_each(sf, &conn->subflows, link)
+			if (sf->state == MPTCP_SUBFLOW_ACTIVE)
+				tcp_request_ack(&sf->tcp);
+	}
+	conn->events |= MPTCP_EVENT_FIN;
+}
+
+/* The stream bytes [dsn, dsn + len), in order or not, new or not. */
+static void recv_stream(struct mptcp_conn *conn, uint64_t dsn, const uint8_t *data, size_t len,
+			bool transient, uint64_t now_us)
+{
+	uint64_t end = dsn + len;
+
+	if (seq64_gt(end, conn->rcv_adv) && conn->mode == MPTCP_MODE_MPTCP) {
+		/* Beyond the window: not ours to keep; the peer will have to send it again. */
+		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
+		if (seq64_geq(dsn, conn->rcv_adv))
+			return;
+		len = conn->rcv_adv - dsn;
+		end = conn->rcv_adv;
+	}
+	if (conn->fin_known && seq64_gt(end, conn->fin_dsn)) {
+		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
+		if (seq64_geq(dsn, conn->fin_dsn))
+			return;
+		len = conn->fin_dsn - dsn;
+		end = conn->fin_dsn;
+	}
+	if (seq64_lt(dsn, conn->rcv_nxt)) {
+		uint64_t skip = seq64_leq(end, conn->rcv_nxt) ? len : conn->rcv_nxt - dsn;
+
+		counter_add(conn->env->counters, CNT_MP_DUP, skip);
+		data += skip;
+		dsn += skip;
+		len -= skip;
+	}
+	if (!len)
+		return;
+	if (dsn != conn->rcv_nxt) {
+		long n = reasm_insert(&conn->ooo, dsn, data, len, NULL);
+
+		if (n > 0)
+			counter_inc(conn->env->counters, CNT_MP_OOO);
+		return;
+	}
+	deliver(conn, data, len, transient);
+	while (conn->ooo.bytes && (len = reasm_peek(&conn->ooo, conn->rcv_nxt, &data)) > 0) {
+		deliver(conn, data, len, true);
+		reasm_drop(&conn->ooo, conn->rcv_nxt);
+	}
+	take_fin(conn);
+	tune_window(conn, now_us);
+}
+
+void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+
+	(void)now_us;
+	if (conn->fin_delivered) {
+		/* Our DATA_ACK of it was lost. */
+		list_for_each(sf, &conn->subflows, link)
+			if (sf->tcp.state >= TCP_ESTABLISHED && sf->tcp.state < TCP_TIME_WAIT)
+				tcp_request_ack(&sf->tcp);
+		return;
+	}
+	if (seq64_lt(dsn, conn->rcv_nxt) || (conn->fin_known && dsn != conn->fin_dsn)) {
+		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
+		return;
+	}
+	conn->fin_known = true;
+	conn->fin_dsn = dsn;
+	take_fin(conn);
+}
+
+void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+	uint32_t window;
+
+	(void)now_us;
+	conn->consumed += len;
+	window = mptcp_recv_window(conn);
+	list_for_each(sf, &conn->subflows, link)
+		tcp_set_window(&sf->tcp, window);
+}
+
+uint32_t mptcp_recv_window(struct mptcp_conn *conn)
+{
+	uint64_t edge;
+
+	if (conn->mode != MPTCP_MODE_MPTCP) {
+		uint64_t held = conn->rcv_nxt - conn->consumed;
+
+		return held >= conn->rcvbuf ? 0 : conn->rcvbuf - held;
+	}
+	edge = seq64_max(conn->consumed + conn->rcvbuf, conn->rcv_adv);
+	conn->rcv_adv = edge;
+	return seq64_gt(edge, conn->rcv_nxt) ? edge - conn->rcv_nxt : 0;
+}
+
+/* ---- mappings ----------------------------------------------------------------- */
+
+static void map_free(struct mptcp_subflow *sf, struct mptcp_map *m)
+{
+	list_remove(&m->link);
+	sf->map_count--;
+	free(m);
+}
+
+void mptcp_recv_forget_maps(struct mptcp_subflow *sf)
+{
+	struct mptcp_map *m, *tmp;
+
+	list_for_each_safe(m, tmp, &sf->maps, link)
+		map_free(sf, m);
+	sf->map_buffered = 0;
+}
+
+void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
+			uint16_t checksum)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint64_t ssn = mptcp_rcv_offset(sf, seq);
+	struct list *after = sf->maps.prev;
+	struct mptcp_map *m;
+
+	if (seq64_leq(ssn + len, sf->map_offset))
+		return; /* all of it has been used */
+	/* Mappings come mostly in order: look from the end. */
+	while (after != &sf->maps) {
+		m = list_entry(after, struct mptcp_map, link);
+		if (m->ssn == ssn && m->len == len && m->dsn == dsn)
+			return;
+		if (seq64_leq(m->ssn + m->len, ssn))
+			break;
+		if (seq64_lt(m->ssn, ssn + len)) {
+			/* Overlaps: the first mapping for a byte counts.  One that agrees with it
+			 * is harmless. */
+			if (m->dsn - m->ssn != dsn - ssn)
+				counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
+			return;
+		}
+		after = after->prev;
+	}
+	if (sf->map_count >= MPTCP_MAPS_MAX) {
+		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
+		return;
+	}
+	m = malloc(sizeof(*m));
+	if (!m) {
+		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
+		return;
+	}
+	m->dsn = dsn;
+	m->ssn = ssn;
+	m->len = len;
+	m->checksum = checksum;
+	list_insert_after(after, &m->link);
+	sf->map_count++;
+}
+
+/* The checksum of a whole mapping was wrong (RFC 8684, section 3.7). */
+static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	counter_inc(conn->env->counters, CNT_MP_BAD_CHECKSUM);
+	sf->fail_pending = true;
+	sf->fail_dsn = m->dsn;
+	if (!mptcp_may_fall_back(conn)) {
+		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "DSS checksum wrong");
+		return;
+	}
+	/* A middlebox has changed the stream: what it makes of it is the stream now. */
+	mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "DSS checksum wrong");
+	tcp_request_ack(&sf->tcp);
+}
+
+/* Collects a mapping's bytes; delivers it when complete and right.  Returns how many
+ * bytes it took, 0 when the subflow ended or the connection fell back. */
+static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const uint8_t *data,
+			   size_t len, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint32_t ssn;
+
+	if (!sf->map_buffer) {
+		sf->map_buffer = malloc(UINT16_MAX);
+		if (!sf->map_buffer) {
+			mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
+			return 0;
+		}
+	}
+	if (len > m->len - sf->map_buffered)
+		len = m->len - sf->map_buffered;
+	memcpy(sf->map_buffer + sf->map_buffered, data, len);
+	sf->map_buffered += len;
+	if (sf->map_buffered < m->len)
+		return len;
+	ssn = (uint32_t)(sf->tcp.rcv_nxt - sf->tcp.irs -
+			 (uint32_t)(sf->tcp.rcv_offset - m->ssn));
+	if (mptcp_dss_checksum(m->dsn, ssn, m->len, csum_add(0, sf->map_buffer, m->len)) !=
+	    m->checksum) {
+		uint32_t buffered = sf->map_buffered;
+
+		bad_checksum(sf, m);
+		if (conn->mode == MPTCP_MODE_FALLBACK)
+			recv_stream(conn, conn->rcv_nxt, sf->map_buffer, buffered, true, now_us);
+		return len;
+	}
+	sf->map_buffered = 0;
+	recv_stream(conn, m->dsn, sf->map_buffer, m->len, true, now_us);
+	return len;
+}
+
+void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len, uint32_t seq,
+			bool transient, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint64_t offset = mptcp_rcv_offset(sf, seq);
+	struct mptcp_map *m;
+	size_t n;
+
+	sf->bytes_received += len;
+	if (conn->state == MPTCP_FASTCLOSE_WAIT || conn->state == MPTCP_CLOSED)
+		return;
+	while (len && !sf->reset_pending) {
+		if (conn->mode == MPTCP_MODE_FALLBACK) {
+			recv_stream(conn, conn->rcv_nxt, data, len, transient, now_us);
+			sf->map_offset = offset + len;
+			return;
+		}
+		m = list_first(&sf->maps, struct mptcp_map, link);
+		if (m && seq64_leq(m->ssn + m->len, offset)) {
+			map_free(sf, m);
+			continue;
+		}
+		if (!m || seq64_gt(m->ssn, offset)) {
+			/* Data without a mapping: the options were lost on the way. */
+			if (!mptcp_may_fall_back(conn) || conn->fin_known) {
+				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
+				mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
+				return;
+			}
+			conn->fallback_acks = true;
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping");
+			continue;
+		}
+		n = m->ssn + m->len - offset;
+		if (n > len)
+			n = len;
+		if (conn->checksum_on) {
+			n = recv_checked(sf, m, data, n, now_us);
+			if (!n)
+				return;
+		} else {
+			recv_stream(conn, m->dsn + (offset - m->ssn), data, n, transient, now_us);
+		}
+		data += n;
+		len -= n;
+		offset += n;
+		sf->map_offset = offset;
+	}
+}
+
+/* ---- options ------------------------------------------------------------------ */
+
+static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, const struct tcp_rx *rx,
+		     uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	const struct mptcp_dss *d = &p->tcp.mptcp.dss;
+
+	(void)rx;
+	if (d->has_ack && p->tcp.flags & TCP_ACK) {
+		uint64_t ack = d->ack_is64 ? d->data_ack
+					   : seq64_extend(conn->snd_una, (uint32_t)d->data_ack);
+		uint64_t edge = ack + ((uint32_t)p->tcp.window << sf->tcp.snd_wscale);
+
+		if (seq64_leq(ack, conn->snd_nxt + conn->fin_sent)) {
+			if (seq64_gt(edge, conn->snd_wnd_edge))
+				conn->snd_wnd_edge = edge;
+			mptcp_send_acked(conn, ack, now_us);
+		}
+	}
+	if (d->has_map) {
+		uint64_t dsn = d->dsn_is64 ? d->dsn
+					   : seq64_extend(conn->rcv_nxt, (uint32_t)d->dsn);
+		uint32_t len = d->data_len;
+
+		if (!len) {
+			/* An infinite mapping: the peer fell back (section 3.7). */
+			if (mptcp_may_fall_back(conn))
+				mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "infinite mapping");
+			return;
+		}
+		if (d->data_fin) {
+			len--;
+			mptcp_recv_fin(conn, dsn + len, now_us);
+		}
+		if (len)
+			mptcp_recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->checksum);
+	}
+}
+
+void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
+			const struct tcp_rx *rx, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	const struct mptcp_options *o = &p->tcp.mptcp;
+
+	if (o->present & MPOPT_FASTCLOSE && conn->mode == MPTCP_MODE_MPTCP &&
+	    o->fastclose.key == conn->local_key) {
+		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_IN);
+		mptcp_terminate(conn, "fastclose");
+		return;
+	}
+	if (o->present & MPOPT_TCPRST)
+		counter_inc(conn->env->counters, CNT_MP_TCPRST_IN);
+	if (conn->mode != MPTCP_MODE_MPTCP || p->tcp.flags & TCP_RST)
+		return;
+	if (!o->present) {
+		/* The peer's options are gone from its ACKs: no DATA_ACK will come any more
+		 * (RFC 8684, section 3.7).  With other subflows the data timer finds out. */
+		if (rx->ack_advanced && sf->confirmed && mptcp_may_fall_back(conn) &&
+		    seq64_gt(conn->snd_nxt, conn->snd_una)) {
+			conn->fallback_acks = true;
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options");
+		}
+		return;
+	}
+	if (o->present & MPOPT_CAPABLE && o->capable.has_data_len && o->capable.data_len)
+		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received, sf->tcp.irs + 1,
+				   o->capable.data_len, o->capable.checksum);
+	if (o->present & MPOPT_JOIN_ACK && sf->join)
+		tcp_request_ack(&sf->tcp); /* our fourth ACK was lost */
+	if (o->present & MPOPT_DSS) {
+		sf->confirmed = true;
+		recv_dss(sf, p, rx, now_us);
+	}
+	if (o->present & ~(uint32_t)(MPOPT_DSS | MPOPT_CAPABLE | MPOPT_JOIN_ACK))
+		mptcp_path_options(sf, p, now_us);
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sending: the send queue, the choice of subflow for each range, reinjection, and the
+ * data-level retransmission timer (RFC 8684, section 3.3).
+ *
+ * The queue holds every byte until the peer has DATA_ACKed it and no live subflow may
+ * still have to retransmit it: a subflow must repeat just the bytes that it sent first
+ * (section 3.3.6).  `snd_nxt` is the next byte never sent; ranges to be sent again, on
+ * whatever subflow, wait in `reinject`, sorted and disjoint, and go first.
+ *
+ * One call of mptcp_output() first lets each subflow repeat what TCP says is lost, then
+ * schedules ranges, then sends the ACKs that no data segment has carried.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/seq.h"
+#include "base/timer.h"
+#include "mptcp/internal.h"
+#include "wire/checksum.h"
+
+/* Data-level timeouts are not shorter than this whatever the subflows think. */
+#define DATA_RTO_MIN_US 300000u
+#define DATA_RTO_MAX_US 60000000u
+/* What one data-level timeout sends again. */
+#define DATA_RTO_BURST  65536u
+
+/* ---- space ------------------------------------------------------------------- */
+
+static uint64_t unacked(const struct mptcp_conn *conn)
+{
+	return seq64_gt(conn->sendq.end, conn->snd_una) ? conn->sendq.end - conn->snd_una : 0;
+}
+
+size_t mptcp_send_space(const struct mptcp_conn *conn)
+{
+	uint64_t held = unacked(conn);
+
+	if (conn->mode == MPTCP_MODE_PENDING || conn->fin_queued ||
+	    conn->state >= MPTCP_TIME_WAIT || held >= conn->sndbuf)
+		return 0;
+	return conn->sndbuf - held;
+}
+
+int mptcp_send_reserve(struct mptcp_conn *conn, size_t want, struct iovec *iov, int iov_max)
+{
+	size_t space = mptcp_send_space(conn);
+	int n = 0;
+
+	if (want > space)
+		want = space;
+	if (want)
+		n = stream_reserve(&conn->sendq, want, iov, iov_max);
+	if (!n)
+		conn->send_blocked = true;
+	return n;
+}
+
+void mptcp_send_commit(struct mptcp_conn *conn, size_t len)
+{
+	stream_commit(&conn->sendq, len);
+}
+
+/*
+ * The send queue should cover what is in flight on all paths and what waits behind the
+ * slowest of them: a few times the sum of the windows.
+ */
+static void tune_sndbuf(struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+	uint64_t want = 0;
+
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
+			want += sf->tcp.cwnd_bytes;
+	want *= 3;
+	if (want > conn->cfg.sndbuf_max)
+		want = conn->cfg.sndbuf_max;
+	if (want > conn->sndbuf && pool_pressure(conn->env->pool) < 75)
+		conn->sndbuf = want;
+}
+
+void mptcp_send_release(struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+	uint64_t until = seq64_min(conn->snd_una, conn->sendq.end);
+
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state != MPTCP_SUBFLOW_DEAD && sf->tcp.record_count)
+			until = seq64_min(until, tcp_oldest_offset(&sf->tcp, until));
+	if (seq64_gt(until, conn->sendq.begin))
+		stream_release(&conn->sendq, until);
+	if (conn->send_blocked && mptcp_send_space(conn) >= conn->sndbuf / 4) {
+		conn->send_blocked = false;
+		conn->events |= MPTCP_EVENT_SENDABLE;
+	}
+}
+
+/*
+ * A subflow that neither delivers nor dies keeps bytes that the peer has had from
+ * elsewhere long ago: beyond a bound it is given up.
+ */
+static void reset_hoarders(struct mptcp_conn *conn)
+{
+	struct mptcp_subflow *sf;
+
+	if (conn->snd_una - conn->sendq.begin <= 2ull * conn->cfg.sndbuf_max ||
+	    seq64_lt(conn->snd_una, conn->sendq.begin))
+		return;
+	list_for_each(sf, &conn->subflows, link)
+		if (!sf->reset_pending && sf->stale &&
+		    tcp_oldest_offset(&sf->tcp, conn->snd_una) == conn->sendq.begin)
+			mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "does not deliver");
+}
+
+/* ---- acknowledgements ------------------------------------------------------------ */
+
+static void trim_reinject(struct mptcp_conn *conn)
+{
+	int gone = 0;
+
+	while (gone < conn->reinject_count &&
+	       seq64_leq(conn->reinject[gone].end, conn->snd_una))
+		gone++;
+	if (gone) {
+		conn->reinject_count -= gone;
+		memmove(conn->reinject, conn->reinject + gone,
+			sizeof(conn->reinject[0]) * (size_t)conn->reinject_count);
+	}
+	if (conn->reinject_count && seq64_lt(conn->reinject[0].begin, conn->snd_una))
+		conn->reinject[0].begin = conn->snd_una;
+}
+
+void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
+{
+	if (seq64_leq(ack, conn->snd_una) || seq64_gt(ack, conn->snd_nxt + conn->fin_sent))
+		return;
+	conn->snd_una = ack;
+	if (conn->fin_sent && ack == conn->sendq.end + 1)
+		conn->fin_acked = true;
+	trim_reinject(conn);
+	conn->rto_backoff = 0;
+	conn->rto_deadline_us = TIMER_NEVER;
+	mptcp_send_arm_rto(conn, now_us);
+	tune_sndbuf(conn);
+	mptcp_send_release(conn);
+}
+
+/* ---- reinjection ------------------------------------------------------------------ */
+
+void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t end)
+{
+	struct mptcp_range *r = conn->reinject;
+	int i = 0, j;
+
+	begin = seq64_max(begin, conn->snd_una);
+	end = seq64_min(end, conn->snd_nxt);
+	if (seq64_geq(begin, end))
+		return;
+	/* [i, j) are the ranges that touch the new one. */
+	while (i < conn->reinject_count && seq64_lt(r[i].end, begin))
+		i++;
+	for (j = i; j < conn->reinject_count && seq64_leq(r[j].begin, end); j++) {
+		begin = seq64_min(begin, r[j].begin);
+		end = seq64_max(end, r[j].end);
+	}
+	if (i == j) {
+		if (conn->reinject_count == MPTCP_REINJECT_MAX) {
+			/* No room: the nearest neighbour grows over the gap, which is only
+			 * sent once more than needed. */
+			if (i == MPTCP_REINJECT_MAX)
+				r[i - 1].end = end;
+			else
+				r[i].begin = begin;
+			return;
+		}
+		memmove(r + i + 1, r + i, sizeof(*r) * (size_t)(conn->reinject_count - i));
+		conn->reinject_count++;
+	} else {
+		memmove(r + i + 1, r + j, sizeof(*r) * (size_t)(conn->reinject_count - j));
+		conn->reinject_count -= j - i - 1;
+	}
+	r[i].begin = begin;
+	r[i].end = end;
+}
+
+void mptcp_send_reinject(struct mptcp_subflow *sf)
+{
+	struct mptcp_conn *conn = sf->conn;
+	const struct tcp_record *rec;
+
+	if (conn->mode != MPTCP_MODE_MPTCP)
+		return;
+	/* What TCP has SACKed counts too: the peer drops it with the subflow. */
+	list_for_each(rec, &sf->tcp.records, by_seq)
+		if (rec->len)
+			mptcp_send_reinject_range(conn, rec->offset, rec->offset + rec->len);
+}
+
+/* ---- the data-level timer ----------------------------------------------------------- */
+
+/* Whether data (or DATA_FIN) is sent and not yet DATA_ACKed. */
+static bool outstanding(const struct mptcp_conn *conn)
+{
+	return seq64_lt(conn->snd_una, conn->snd_nxt) || (conn->fin_sent && !conn->fin_acked);
+}
+
+void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us)
+{
+	const struct mptcp_subflow *sf;
+	uint64_t rto_us = DATA_RTO_MIN_US;
+
+	if (conn->mode != MPTCP_MODE_MPTCP || !outstanding(conn) ||
+	    conn->state == MPTCP_FASTCLOSE_WAIT || conn->state == MPTCP_CLOSED) {
+		conn->rto_deadline_us = TIMER_NEVER;
+		return;
+	}
+	if (conn->rto_deadline_us != TIMER_NEVER)
+		return;
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->stale && sf->tcp.rto_us > rto_us)
+			rto_us = sf->tcp.rto_us;
+	/* The peer's delayed ACK comes on top of what TCP's timer allows for. */
+	rto_us = (rto_us + rto_us / 2) << conn->rto_backoff;
+	if (rto_us > DATA_RTO_MAX_US)
+		rto_us = DATA_RTO_MAX_US;
+	conn->rto_deadline_us = now_us + rto_us;
+}
+
+/* The subflow whose TCP still carries stream byte `dsn`, and its record; a live one
+ * rather than a stale one. */
+static struct mptcp_subflow *find_holder(struct mptcp_conn *conn, uint64_t dsn,
+					 const struct tcp_record **record)
+{
+	struct mptcp_subflow *sf, *found = NULL;
+	const struct tcp_record *rec;
+
+	list_for_each(sf, &conn->subflows, link) {
+		if (found && sf->stale)
+			continue;
+		list_for_each(rec, &sf->tcp.records, by_seq)
+			if (seq64_leq(rec->offset, dsn) && seq64_lt(dsn, rec->offset + rec->len)) {
+				found = sf;
+				*record = rec;
+				break;
+			}
+		if (found && !found->stale)
+			break;
+	}
+	return found;
+}
+
+/* Whether TCP is still busy with the oldest unacknowledged byte, on the only subflow or
+ * on one that is not stale. */
+static bool in_good_hands(struct mptcp_conn *conn)
+{
+	const struct tcp_record *rec;
+	struct mptcp_subflow *sf = find_holder(conn, conn->snd_una, &rec);
+
+	return sf && (!sf->stale || conn->subflow_count == 1);
+}
+
+void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+
+	conn->rto_deadline_us = TIMER_NEVER;
+	if (!outstanding(conn))
+		return;
+	if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
+		counter_inc(conn->env->counters, CNT_MP_RTO);
+		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_una + DATA_RTO_BURST);
+	}
+	if (conn->fin_sent && !conn->fin_acked)
+		list_for_each(sf, &conn->subflows, link)
+			if (sf->state == MPTCP_SUBFLOW_ACTIVE)
+				tcp_request_ack(&sf->tcp); /* DATA_FIN rides on it */
+	if (conn->rto_backoff < 8)
+		conn->rto_backoff++;
+	mptcp_send_arm_rto(conn, now_us);
+}
+
+/* ---- scheduling --------------------------------------------------------------------- */
+
+bool mptcp_subflow_usable(const struct mptcp_subflow *sf)
+{
+	return sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
+	       (!sf->stale || sf->conn->subflow_count == 1);
+}
+
+uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
+{
+	uint32_t mss = tcp_payload_mss(&sf->tcp, sf->tcp.option_len);
+	uint32_t room = tcp_send_room(&sf->tcp);
+
+	if (len > MPTCP_SEGMENT_MAX)
+		len = MPTCP_SEGMENT_MAX;
+	if (len <= room && len <= mss)
+		return len;
+	if (room >= mss) {
+		if (room < len)
+			len = room;
+		return len > mss ? len - len % mss : len;
+	}
+	/* Less than a segment fits: only if nothing is coming back that would make room. */
+	return sf->tcp.flight_bytes ? 0 : room;
+}
+
+static bool want_data(const struct mptcp_conn *conn)
+{
+	return conn->reinject_count || seq64_lt(conn->snd_nxt, conn->sendq.end);
+}
+
+/* Sends [begin, end), or its beginning, on `sf`; returns how much, 0 when it could not. */
+static uint32_t send_range(struct mptcp_subflow *sf, uint64_t begin, uint32_t len,
+			   const struct packet_sink *sink, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	struct tcp_tx tx;
+
+	len = mptcp_subflow_room(sf, len);
+	if (!len || tcp_send(&sf->tcp, begin, len, now_us, &tx))
+		return 0;
+	if (conn->checksum_on) {
+		struct iovec iov[PACKET_IOV_MAX];
+		int n = stream_gather(&conn->sendq, begin, len, iov, PACKET_IOV_MAX);
+		size_t at = 0;
+		uint64_t sum = 0;
+
+		for (int i = 0; i < n; i++) {
+			sum = csum_add_at(sum, iov[i].iov_base, iov[i].iov_len, at);
+			at += iov[i].iov_len;
+		}
+		tcp_tx_set_checksum(&sf->tcp, &tx,
+				    mptcp_dss_checksum(begin, tx.seq - sf->tcp.iss, len, sum));
+	}
+	sf->bytes_sent += len;
+	mptcp_emit(sf, &tx, sink, now_us);
+	return len;
+}
+
+/* Takes `len` bytes off the front of the reinjection list. */
+static void reinject_done(struct mptcp_conn *conn, uint64_t len)
+{
+	conn->reinject[0].begin += len;
+	if (conn->reinject[0].begin != conn->reinject[0].end)
+		return;
+	conn->reinject_count--;
+	memmove(conn->reinject, conn->reinject + 1,
+		sizeof(conn->reinject[0]) * (size_t)conn->reinject_count);
+}
+
+/*
+ * The first range of the reinjection list that is worth sending again: skips what a
+ * subflow that has come back to life repeats by itself.  Sets *holder to the subflow
+ * that carries the range already, if any.  Returns its length, 0 if nothing is left.
+ */
+static uint32_t next_reinjection(struct mptcp_conn *conn, struct mptcp_subflow **holder)
+{
+	while (conn->reinject_count) {
+		uint64_t begin = conn->reinject[0].begin;
+		uint64_t len = conn->reinject[0].end - begin;
+		const struct tcp_record *rec;
+
+		*holder = find_holder(conn, begin, &rec);
+		if (*holder && len > rec->offset + rec->len - begin)
+			len = rec->offset + rec->len - begin;
+		if (!*holder || (*holder)->stale)
+			return len > MPTCP_SEGMENT_MAX ? MPTCP_SEGMENT_MAX : (uint32_t)len;
+		reinject_done(conn, len);
+	}
+	return 0;
+}
+
+static void send_reinjections(struct mptcp_conn *conn, const struct packet_sink *sink,
+			      uint64_t now_us)
+{
+	struct mptcp_subflow *sf, *holder;
+	uint32_t len;
+
+	while ((len = next_reinjection(conn, &holder)) > 0) {
+		sf = conn->cfg.sched->pick(conn, len, holder, now_us);
+		if (!sf)
+			return;
+		len = send_range(sf, conn->reinject[0].begin, len, sink, now_us);
+		if (!len)
+			return;
+		sf->reinjected_records++;
+		conn->bytes_reinjected += len;
+		counter_inc(conn->env->counters, CNT_MP_REINJECT);
+		reinject_done(conn, len);
+	}
+}
+
+static void send_new(struct mptcp_conn *conn, const struct packet_sink *sink, uint64_t now_us)
+{
+	while (seq64_lt(conn->snd_nxt, conn->sendq.end)) {
+		uint64_t end = seq64_min(conn->sendq.end, conn->snd_wnd_edge);
+		struct mptcp_subflow *sf;
+		uint32_t len;
+
+		if (seq64_leq(end, conn->snd_nxt))
+			return;
+		len = end - conn->snd_nxt > MPTCP_SEGMENT_MAX ? MPTCP_SEGMENT_MAX
+							      : (uint32_t)(end - conn->snd_nxt);
+		sf = conn->mode == MPTCP_MODE_FALLBACK
+			     ? mptcp_first_subflow(conn)
+			     : conn->cfg.sched->pick(conn, len, NULL, now_us);
+		if (!sf)
+			return;
+		len = send_range(sf, conn->snd_nxt, len, sink, now_us);
+		if (!len)
+			return;
+		conn->snd_nxt += len;
+		conn->bytes_sent += len;
+	}
+}
+
+/* Our stream's end: DATA_FIN once everything before it was sent. */
+static void send_fin(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+
+	if (!conn->fin_queued || conn->fin_sent || conn->snd_nxt != conn->sendq.end ||
+	    conn->state < MPTCP_ESTABLISHED || conn->state >= MPTCP_TIME_WAIT)
+		return;
+	sf = mptcp_first_subflow(conn);
+	if (!sf)
+		return;
+	conn->fin_sent = true;
+	if (conn->mode == MPTCP_MODE_FALLBACK) {
+		tcp_close(&sf->tcp, now_us);
+	} else {
+		list_for_each(sf, &conn->subflows, link)
+			if (mptcp_subflow_usable(sf))
+				tcp_request_ack(&sf->tcp);
+	}
+	mptcp_advance_close(conn, now_us);
+}
+
+/* A pure ACK, which a data segment may still make needless. */
+static bool is_plain_ack(const struct mptcp_subflow *sf, const struct tcp_tx *tx)
+{
+	return !tx->len && tx->flags == TCP_ACK && tx->seq == sf->tcp.snd_nxt;
+}
+
+static void drain_tcp(struct mptcp_subflow *sf, bool acks, const struct packet_sink *sink,
+		      uint64_t now_us)
+{
+	struct tcp_tx tx;
+
+	while (!sf->reset_pending && tcp_output(&sf->tcp, now_us, MPTCP_SEGMENT_MAX, &tx)) {
+		if (!acks && is_plain_ack(sf, &tx))
+			return;
+		mptcp_emit(sf, &tx, sink, now_us);
+	}
+}
+
+static void send_reset(struct mptcp_subflow *sf, const struct packet_sink *sink, uint64_t now_us)
+{
+	struct tcp_tx tx;
+
+	if (tcp_abort(&sf->tcp, &tx)) {
+		counter_inc(sf->conn->env->counters, CNT_TCP_RST_OUT);
+		mptcp_emit(sf, &tx, sink, now_us);
+	}
+	sf->reset_pending = false;
+	mptcp_subflow_died(sf, "reset sent", now_us);
+}
+
+void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint64_t now_us)
+{
+	struct mptcp_subflow *sf, *tmp;
+	uint32_t window;
+
+	reset_hoarders(conn);
+	list_for_each_safe(sf, tmp, &conn->subflows, link)
+		if (sf->reset_pending)
+			send_reset(sf, sink, now_us);
+	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
+		sf = mptcp_first_subflow(conn);
+		if (sf && now_us >= conn->fastclose_next_us) {
+			struct tcp_tx tx = { .seq = sf->tcp.snd_nxt, .flags = TCP_ACK };
+
+			conn->fastclose_next_us = now_us + sf->tcp.rto_us;
+			mptcp_emit(sf, &tx, sink, now_us);
+		}
+		mptcp_advance_close(conn, now_us);
+		return;
+	}
+	window = mptcp_recv_window(conn);
+	list_for_each(sf, &conn->subflows, link) {
+		tcp_set_window(&sf->tcp, window);
+		sf->tcp.want_send = sf->state == MPTCP_SUBFLOW_ACTIVE && want_data(conn);
+		drain_tcp(sf, false, sink, now_us);
+	}
+	if (conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT) {
+		send_reinjections(conn, sink, now_us);
+		send_new(conn, sink, now_us);
+		send_fin(conn, now_us);
+	}
+	list_for_each(sf, &conn->subflows, link)
+		drain_tcp(sf, true, sink, now_us);
+	mptcp_send_arm_rto(conn, now_us);
+	mptcp_advance_close(conn, now_us);
+}
