@@ -94,7 +94,7 @@ void packet_finish_checksum(uint8_t *headers, size_t headers_len, size_t ip_len,
  * prohibited") about the packet `orig`, from the packet's destination to its
  * source, quoting as much as the RFCs allow (RFC 792; RFC 4443, section 3.1).
  * `out` holds 1280 bytes.  Returns the length, or -EINVAL when `orig` cannot be
- * quoted (no TCP, or an address that errors must not be sent to or come from), or
+ * quoted (no TCP, not whole, or an address that errors must not be sent to or come from), or
  * when `code` is ICMP_ERROR_TOO_BIG or ICMP_ERROR_OTHER.
  */
 int packet_build_unreachable(uint8_t *out, const uint8_t *orig, size_t orig_len,
