@@ -41,6 +41,21 @@ struct tcp_cc_ops {
 	void (*on_idle)(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us);
 };
 
+/* Sets the controller of `tc` and begins its state anew; the window stays. */
+void tcp_set_cc(struct tcp_conn *tc, const struct tcp_cc_ops *cc, uint64_t now_us);
+
+/* Helpers for controllers. */
+
+/* The sender's segment size in bytes of payload. */
+uint32_t tcp_cc_smss(const struct tcp_conn *tc);
+/*
+ * Slow start by byte counting (RFC 3465): grows cwnd towards ssthresh and returns
+ * the acknowledged bytes that are left for congestion avoidance.
+ */
+uint32_t tcp_cc_slow_start(struct tcp_conn *tc, uint32_t acked_bytes);
+/* Halves cwnd for each RTO of idleness, not below the initial window (RFC 2861). */
+void tcp_cc_restart(struct tcp_conn *tc, uint64_t idle_us);
+
 extern const struct tcp_cc_ops tcp_cc_cubic;
 extern const struct tcp_cc_ops tcp_cc_reno;
 

@@ -17,7 +17,8 @@
  *	use rx.data[0 .. rx.len), then tcp_rx_pop() until it returns 0
  *	read and clear tc->events
  *	... at the end of the batch of packets ...
- *	while (tcp_output(tc, now, &tx)) { tcp_fill_header(); put it on the wire }
+ *	tc->want_send = data is waiting;
+ *	while (tcp_output(tc, now, max_len, &tx)) { tcp_fill_header(); put it on the wire }
  *	while (n = min(tcp_send_room(), data)) { tcp_send(); ...the same }
  *	arm a timer for tcp_deadline()
  *
@@ -147,6 +148,11 @@ struct tcp_conn {
 	uint64_t deadline_us[TCP_TIMER_MAX];
 	bool active;                    /* we sent the first SYN */
 	bool orphan;                    /* the owner has let go: FIN-WAIT-2 is bounded */
+	bool want_send;                 /* set by the caller: it has new data waiting */
+	bool accepted;                  /* SYN-RECEIVED: tcp_accept() was called */
+	bool syn_due;                   /* SYN or SYN/ACK is to be sent */
+	uint8_t syn_transmissions;
+	uint64_t syn_sent_us;
 
 	/* send side (RFC 9293, section 3.3.1) */
 	uint32_t iss, snd_una, snd_nxt, snd_wl1, snd_wl2;
@@ -161,6 +167,16 @@ struct tcp_conn {
 	uint32_t record_count;
 	uint32_t flight_bytes;          /* sent, not yet acknowledged cumulatively */
 	uint32_t sacked_bytes, lost_bytes, retrans_bytes; /* parts of flight_bytes */
+	uint32_t pending_bytes;         /* lost and not yet sent again */
+	uint32_t sacked_count;          /* records */
+	struct tcp_record *retrans_hint; /* nothing before it is pending; NULL: the head */
+	struct tcp_record *sack_hint;   /* where the last SACK block was found */
+	struct tcp_sack_block sack_seen[TCP_SACK_MAX]; /* of the last ACK */
+	uint8_t sack_seen_count;
+	uint32_t dupacks;               /* when the peer has no SACK */
+	bool tlp_due, probe_due;        /* a probe is to be sent */
+	uint8_t persist_backoff;
+	uint8_t unanswered;             /* timeouts in a row without a sign of life */
 
 	/* receive side */
 	uint32_t irs, rcv_nxt;
@@ -171,7 +187,9 @@ struct tcp_conn {
 	uint32_t rcv_fin_seq;
 	struct reasm ooo;               /* offset = rcv_offset of the byte */
 	uint64_t rcv_offset;            /* rcv_nxt, extended to 64 bits */
-	struct reasm_range ooo_latest;  /* first SACK block (RFC 2018, section 4) */
+	struct reasm_range sacks[TCP_SACK_MAX]; /* latest first (RFC 2018, section 4) */
+	uint8_t sack_count;
+	uint32_t rcv_wnd_max;           /* largest rcv_wnd: the buffer, for SWS avoidance */
 	struct tcp_sack_block dsack;    /* to report once (RFC 2883) */
 	bool has_dsack;
 
@@ -202,7 +220,8 @@ struct tcp_conn {
 		uint32_t reo_wnd_us;
 		uint8_t reo_wnd_mult, reo_wnd_persist;
 		bool reordering_seen;
-		bool dsack_round;
+		bool dsack_round_set;
+		uint32_t dsack_round;   /* snd_nxt when a DSACK last widened reo_wnd */
 		uint32_t fack;          /* highest sequence delivered */
 	} rack;
 	bool tlp_out;
@@ -215,10 +234,13 @@ struct tcp_conn {
 	uint32_t undo_cwnd, undo_ssthresh, undo_retrans, undo_ts;
 	bool undo_possible;
 	bool frto;                      /* F-RTO under way */
+	bool frto_hold;                 /* new data goes before retransmissions */
 
 	/* congestion control */
 	uint32_t cwnd_bytes, ssthresh_bytes;
 	bool cwnd_limited;
+	uint32_t cwnd_usage_seq, max_flight_bytes; /* of the current round */
+	uint64_t idle_mark_us;          /* idle time before it was accounted for */
 	uint64_t last_send_us;          /* of data */
 	uint64_t cc_state[16];          /* belongs to cfg.cc */
 

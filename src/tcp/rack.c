@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * RACK-TLP loss detection (RFC 8985).
+ *
+ * RACK: a record is lost when something sent later was delivered and a
+ * reordering window has passed.  The window starts at nothing once three
+ * segments were SACKed, and grows with the reordering that is seen.  TLP: when
+ * acknowledgements stop at the tail of a flight, the last segment is sent again
+ * to make the receiver speak before the retransmission timeout must.
+ *
+ * Only used where the peer has SACK; recovery.c falls back to NewReno otherwise.
+ */
+#include "tcp/tcp_internal.h"
+
+#define TLP_ACK_DELAY_US 200000u        /* a lone segment's ACK may be delayed so long */
+#define TLP_SLACK_US     2000u
+#define REO_WND_PERSIST  16u            /* recoveries that a widened window outlives */
+
+/* RACK_sent_after() (section 6.2, step 2). */
+static bool sent_after(uint64_t t1, uint32_t end1, uint64_t t2, uint32_t end2)
+{
+	return t1 > t2 || (t1 == t2 && seq32_gt(end1, end2));
+}
+
+void tcp_rack_delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_t end,
+			const struct tcp_ack *a)
+{
+	uint32_t rtt = (uint32_t)(a->now_us - r->sent_us);
+
+	/* Step 3: reordering is a first transmission that arrives below the highest. */
+	if (seq32_gt(end, tc->rack.fack))
+		tc->rack.fack = end;
+	else if (r->transmissions == 1)
+		tc->rack.reordering_seen = true;
+
+	/* Steps 1 and 2; an ACK that may be of the original says nothing. */
+	if (r->transmissions > 1) {
+		if (a->has_ecr && seq32_lt(a->ecr, tcp_ts_now(tc, r->sent_us)))
+			return;
+		if (rtt < tc->min_rtt_us)
+			return;
+	}
+	tc->rack.rtt_us = rtt;
+	if (sent_after(r->sent_us, end, tc->rack.xmit_us, tc->rack.end_seq)) {
+		tc->rack.xmit_us = r->sent_us;
+		tc->rack.end_seq = end;
+	}
+}
+
+static void update_reo_wnd(struct tcp_conn *tc, const struct tcp_ack *a)
+{
+	uint64_t wnd;
+
+	if (a && a->has_dsack &&
+	    (!tc->rack.dsack_round_set || seq32_geq(tc->snd_una, tc->rack.dsack_round))) {
+		tc->rack.dsack_round_set = true;
+		tc->rack.dsack_round = tc->snd_nxt;
+		if (tc->rack.reo_wnd_mult < UINT8_MAX)
+			tc->rack.reo_wnd_mult++;
+		tc->rack.reo_wnd_persist = REO_WND_PERSIST;
+	}
+	if (!tc->rack.reordering_seen &&
+	    (tc->recovery != TCP_RECOVERY_NONE || tc->sacked_count >= TCP_DUP_THRESH ||
+	     tc->sacked_bytes >= TCP_DUP_THRESH * tcp_smss(tc))) {
+		tc->rack.reo_wnd_us = 0;
+		return;
+	}
+	wnd = (uint64_t)tc->rack.reo_wnd_mult * tc->min_rtt_us / 4;
+	tc->rack.reo_wnd_us = wnd > tc->srtt_us ? tc->srtt_us : (uint32_t)wnd;
+}
+
+void tcp_rack_recovery_ended(struct tcp_conn *tc)
+{
+	if (tc->rack.reo_wnd_persist)
+		tc->rack.reo_wnd_persist--;
+	if (!tc->rack.reo_wnd_persist) {
+		tc->rack.reo_wnd_mult = 1;
+		tc->rack.dsack_round_set = false;
+	}
+}
+
+bool tcp_rack_detect(struct tcp_conn *tc, const struct tcp_ack *a, uint64_t now_us)
+{
+	struct tcp_record *r, *tmp;
+	uint64_t timeout = 0;
+	bool found = false;
+
+	if (!tc->sack_on)
+		return false;
+	update_reo_wnd(tc, a);
+	tcp_timer_off(tc, TCP_TIMER_REORDER);
+	if (!tc->rack.xmit_us)
+		return false;
+	list_for_each_safe(r, tmp, &tc->sent, by_time) {
+		uint64_t due;
+
+		if (!sent_after(tc->rack.xmit_us, tc->rack.end_seq, r->sent_us, tcp_rec_end(r)))
+			break;
+		due = r->sent_us + tc->rack.rtt_us + tc->rack.reo_wnd_us;
+		if (due <= now_us) {
+			tcp_rec_mark_lost(tc, r);
+			found = true;
+		} else if (due > timeout) {
+			timeout = due;
+		}
+	}
+	if (timeout)
+		tc->deadline_us[TCP_TIMER_REORDER] = timeout;
+	return found;
+}
+
+/* ---- tail loss probes (section 7) ----------------------------------------------- */
+
+void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us)
+{
+	uint64_t pto;
+
+	tcp_timer_off(tc, TCP_TIMER_TLP);
+	if (!tc->sack_on || !tc->flight_bytes || tc->tlp_out || tc->tlp_due ||
+	    tc->recovery != TCP_RECOVERY_NONE || tc->sacked_bytes || tc->lost_bytes)
+		return;
+	if (tc->srtt_us) {
+		pto = 2ull * tc->srtt_us;
+		pto += tc->flight_bytes <= tcp_smss(tc) ? TLP_ACK_DELAY_US : TLP_SLACK_US;
+	} else {
+		pto = TCP_RTO_INITIAL_US;
+	}
+	pto += now_us;
+	if (tcp_timer_on(tc, TCP_TIMER_RTO) && pto > tc->deadline_us[TCP_TIMER_RTO])
+		pto = tc->deadline_us[TCP_TIMER_RTO];
+	tc->deadline_us[TCP_TIMER_TLP] = pto;
+}
+
+void tcp_tlp_timeout(struct tcp_conn *tc, uint64_t now_us)
+{
+	tcp_timer_off(tc, TCP_TIMER_TLP);
+	if (!tc->flight_bytes || tc->tlp_out || tc->recovery != TCP_RECOVERY_NONE)
+		return;
+	tc->tlp_due = true;
+	/* The probe gets a full timeout of its own. */
+	tc->deadline_us[TCP_TIMER_RTO] = now_us + tcp_rtt_timeout(tc, tc->backoff);
+}
+
+struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
+{
+	struct tcp_record *r = list_last(&tc->records, struct tcp_record, by_seq);
+	uint32_t mss = tcp_smss(tc);
+
+	tc->tlp_due = false;
+	if (!r || r->sacked || tc->recovery != TCP_RECOVERY_NONE)
+		return NULL;
+	if (mss > max_len)
+		mss = max_len;
+	if (r->len > mss)
+		r = mss ? tcp_rec_split(tc, r, r->len - mss) : NULL;
+	if (r) {
+		tc->tlp_out = true;
+		tc->tlp_is_retrans = true;
+		tc->tlp_end_seq = tc->snd_nxt;
+		counter_inc(tc->env->counters, CNT_TCP_TLP);
+	}
+	return r;
+}
+
+void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a)
+{
+	if (!tc->tlp_out || seq32_lt(a->ack, tc->tlp_end_seq))
+		return;
+	if (a->has_dsack && a->dsack.end == tc->tlp_end_seq) {
+		tc->tlp_out = false;            /* both copies arrived: nothing was lost */
+	} else if (seq32_gt(a->ack, tc->tlp_end_seq)) {
+		/* More than the probe is acknowledged without a DSACK: it repaired a loss. */
+		tc->tlp_out = false;
+		if (tc->recovery == TCP_RECOVERY_NONE) {
+			tc->cfg.cc->on_loss(tc, a->now_us);
+			if (tc->cwnd_bytes > tc->ssthresh_bytes)
+				tc->cwnd_bytes = tc->ssthresh_bytes;
+		}
+	} else if (!a->advanced && !a->not_dup && !a->sacked_bytes) {
+		tc->tlp_out = false;
+	}
+}

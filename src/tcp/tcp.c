@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of an endpoint: opening, closing, the state machine's one setter, and
+ * the dispatch of timers (RFC 9293, sections 3.5, 3.6 and 3.10).
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "tcp/tcp_internal.h"
+
+static const char *const state_names[] = {
+	[TCP_CLOSED] = "CLOSED",
+	[TCP_SYN_SENT] = "SYN-SENT",
+	[TCP_SYN_RECEIVED] = "SYN-RECEIVED",
+	[TCP_ESTABLISHED] = "ESTABLISHED",
+	[TCP_FIN_WAIT_1] = "FIN-WAIT-1",
+	[TCP_FIN_WAIT_2] = "FIN-WAIT-2",
+	[TCP_CLOSE_WAIT] = "CLOSE-WAIT",
+	[TCP_CLOSING] = "CLOSING",
+	[TCP_LAST_ACK] = "LAST-ACK",
+	[TCP_TIME_WAIT] = "TIME-WAIT",
+};
+
+const char *tcp_state_name(enum tcp_state state)
+{
+	return (unsigned)state <= TCP_TIME_WAIT ? state_names[state] : "?";
+}
+
+/* Where each state may lead (RFC 9293, figure 5), as bits; CLOSED always may. */
+#define BIT(s) (1u << (s))
+static const uint16_t state_next[] = {
+	[TCP_CLOSED] = BIT(TCP_SYN_SENT) | BIT(TCP_SYN_RECEIVED),
+	[TCP_SYN_SENT] = BIT(TCP_ESTABLISHED) | BIT(TCP_SYN_RECEIVED),
+	[TCP_SYN_RECEIVED] = BIT(TCP_ESTABLISHED),
+	[TCP_ESTABLISHED] = BIT(TCP_FIN_WAIT_1) | BIT(TCP_CLOSE_WAIT),
+	[TCP_FIN_WAIT_1] = BIT(TCP_FIN_WAIT_2) | BIT(TCP_CLOSING) | BIT(TCP_TIME_WAIT),
+	[TCP_FIN_WAIT_2] = BIT(TCP_TIME_WAIT),
+	[TCP_CLOSE_WAIT] = BIT(TCP_LAST_ACK),
+	[TCP_CLOSING] = BIT(TCP_TIME_WAIT),
+	[TCP_LAST_ACK] = 0,
+	[TCP_TIME_WAIT] = 0,
+};
+
+void tcp_set_state(struct tcp_conn *tc, enum tcp_state state)
+{
+	assert(state == TCP_CLOSED || (state_next[tc->state] & BIT(state)));
+	log_debug("tcp %08x/%08x: %s -> %s", tc->iss, tc->irs, tcp_state_name(tc->state),
+		  tcp_state_name(state));
+	tc->state = state;
+	if (state == TCP_CLOSED) {
+		for (int i = 0; i < TCP_TIMER_MAX; i++)
+			tcp_timer_off(tc, i);
+		tc->syn_due = tc->tlp_due = tc->probe_due = tc->ack_now = false;
+	}
+}
+
+void tcp_config_default(struct tcp_config *c)
+{
+	*c = (struct tcp_config){
+		.cc = &tcp_cc_cubic,
+		.mss = 1460,
+		.rcv_wscale = 8,
+		.timestamps = true,
+		.sack = true,
+		.initial_cwnd_segments = 10,
+		.rto_min_us = 200000,
+		.rto_max_us = 60000000,
+		.syn_retries = 5,
+		.retries = 12,
+		.time_wait_us = 60000000,
+		.fin_wait2_us = 60000000,
+	};
+}
+
+/* ---- opening ----------------------------------------------------------------------- */
+
+static void init(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_config *cfg,
+		 uint32_t iss, uint32_t ts_offset)
+{
+	memset(tc, 0, sizeof(*tc));
+	tc->env = env;
+	tc->cfg = *cfg;
+	tc->state = TCP_CLOSED;
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		tcp_timer_off(tc, i);
+	tc->iss = tc->snd_una = tc->snd_nxt = iss;
+	tc->ts_offset = ts_offset;
+	tc->mss = cfg->mss;
+	list_init(&tc->records);
+	list_init(&tc->sent);
+	reasm_init(&tc->ooo, env->pool, TCP_OOO_CHUNKS);
+	tc->quick_acks = TCP_QUICK_ACKS;
+	tc->recovery_end = iss;
+	tc->rack.fack = iss;
+	tc->rack.end_seq = iss;
+	tc->rack.reo_wnd_mult = 1;
+	tcp_rtt_init(tc);
+}
+
+/* The window that a connection begins with (RFC 6928). */
+static void init_window(struct tcp_conn *tc, uint64_t now_us)
+{
+	tc->cwnd_bytes = tc->cfg.initial_cwnd_segments * tcp_smss(tc);
+	tc->ssthresh_bytes = UINT32_MAX;
+	tc->cwnd_usage_seq = tc->snd_nxt;
+	tc->cfg.cc->init(tc, now_us);
+}
+
+void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us)
+{
+	const struct tcp_options *o = &p->tcp.opt;
+	uint32_t mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT;
+
+	tc->irs = p->tcp.seq;
+	tc->rcv_nxt = tc->rcv_adv = tc->last_ack_sent = tc->irs + 1;
+	if (tc->active)                         /* what our SYN announced */
+		tc->rcv_adv += tc->rcv_wnd < UINT16_MAX ? tc->rcv_wnd : UINT16_MAX;
+	/* Not from zero: what lies before the first byte has an offset too. */
+	tc->rcv_offset = (1ull << 32) + tc->rcv_nxt;
+	if (mss > tc->cfg.mss)
+		mss = tc->cfg.mss;
+	tc->mss = mss < TCP_MSS_MIN ? TCP_MSS_MIN : (uint16_t)mss;
+	tc->sack_on = tc->cfg.sack && o->sack_permitted;
+	tc->wscale_on = o->has_wscale;
+	if (tc->wscale_on)
+		tc->snd_wscale = o->wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : o->wscale;
+	tc->ts_on = tc->cfg.timestamps && o->has_ts;
+	if (tc->ts_on) {
+		tc->ts_recent = o->ts_val;
+		tc->ts_recent_us = now_us;
+		tc->option_len = 12;
+	}
+	tc->snd_wnd = p->tcp.window;            /* never scaled in a SYN */
+	tc->snd_wnd_max = tc->snd_wnd;
+	tc->snd_wl1 = p->tcp.seq;
+	init_window(tc, now_us);
+}
+
+void tcp_init_passive(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_config *cfg,
+		      const struct packet *syn, uint32_t iss, uint32_t ts_offset,
+		      uint64_t now_us)
+{
+	init(tc, env, cfg, iss, ts_offset);
+	tc->snd_nxt = iss + 1;
+	tcp_take_syn_options(tc, syn, now_us);
+	tcp_set_state(tc, TCP_SYN_RECEIVED);
+	tc->segments_in = 1;
+}
+
+void tcp_accept(struct tcp_conn *tc, uint64_t now_us)
+{
+	(void)now_us;
+	if (tc->state != TCP_SYN_RECEIVED || tc->accepted)
+		return;
+	tc->accepted = true;
+	tc->syn_due = true;
+}
+
+void tcp_init_active(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_config *cfg,
+		     uint32_t iss, uint32_t ts_offset, uint64_t now_us)
+{
+	(void)now_us;
+	init(tc, env, cfg, iss, ts_offset);
+	tc->active = true;
+	tc->snd_nxt = iss + 1;
+	tcp_set_state(tc, TCP_SYN_SENT);
+	tc->syn_due = true;
+}
+
+/* Our SYN is acknowledged: the handshake is complete. */
+void tcp_established(struct tcp_conn *tc, uint64_t now_us)
+{
+	tc->snd_una = tc->iss + 1;
+	tc->recovery_end = tc->snd_una;
+	tc->rack.fack = tc->rack.end_seq = tc->snd_una;
+	tc->syn_due = false;
+	tc->accepted = true;
+	tc->backoff = 0;
+	tc->unanswered = 0;
+	tcp_timer_off(tc, TCP_TIMER_RTO);
+	if (tc->syn_transmissions == 1 && tc->syn_sent_us) {
+		tcp_rtt_sample(tc, (uint32_t)(now_us - tc->syn_sent_us), now_us);
+	} else if (tc->syn_transmissions > 1) {
+		/* RFC 6298, section 5.7; RFC 6928: more than one loss starts from one. */
+		tc->rto_us = 3 * TCP_RTO_INITIAL_US;
+		if (tc->rto_us > tc->cfg.rto_max_us)
+			tc->rto_us = tc->cfg.rto_max_us;
+		if (tc->syn_transmissions > 2)
+			tc->cwnd_bytes = tcp_smss(tc);
+	}
+	tcp_set_state(tc, TCP_ESTABLISHED);
+	tc->events |= TCP_EVENT_ESTABLISHED;
+	if (tc->fin_queued)
+		tcp_set_state(tc, TCP_FIN_WAIT_1);
+}
+
+void tcp_fini(struct tcp_conn *tc)
+{
+	tcp_rec_free_all(tc);
+	reasm_fini(&tc->ooo);
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		tcp_timer_off(tc, i);
+	tc->state = TCP_CLOSED;
+}
+
+/* ---- closing ----------------------------------------------------------------------- */
+
+void tcp_close(struct tcp_conn *tc, uint64_t now_us)
+{
+	(void)now_us;
+	if (tc->fin_queued)
+		return;
+	switch (tc->state) {
+	case TCP_SYN_SENT:
+		tcp_set_state(tc, TCP_CLOSED);
+		break;
+	case TCP_SYN_RECEIVED:          /* the FIN waits for the handshake */
+		tc->fin_queued = true;
+		break;
+	case TCP_ESTABLISHED:
+		tc->fin_queued = true;
+		tcp_set_state(tc, TCP_FIN_WAIT_1);
+		break;
+	case TCP_CLOSE_WAIT:
+		tc->fin_queued = true;
+		tcp_set_state(tc, TCP_LAST_ACK);
+		break;
+	default:
+		break;
+	}
+}
+
+bool tcp_abort(struct tcp_conn *tc, struct tcp_tx *tx)
+{
+	bool due;
+
+	switch (tc->state) {
+	case TCP_CLOSED:
+	case TCP_SYN_SENT:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+	case TCP_TIME_WAIT:
+		due = false;
+		break;
+	default:
+		due = true;
+	}
+	if (due) {
+		memset(tx, 0, sizeof(*tx));
+		/* Before our SYN/ACK the peer knows no sequence number of ours. */
+		tx->seq = tc->state == TCP_SYN_RECEIVED && !tc->syn_transmissions ?
+			0 : tc->snd_nxt;
+		tx->flags = TCP_RST | TCP_ACK;
+		counter_inc(tc->env->counters, CNT_TCP_RST_OUT);
+	}
+	if (tc->state != TCP_CLOSED)
+		tcp_set_state(tc, TCP_CLOSED);
+	return due;
+}
+
+void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us)
+{
+	tcp_set_state(tc, TCP_TIME_WAIT);
+	tc->events |= TCP_EVENT_CLOSED;
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		if (i != TCP_TIMER_DELACK)
+			tcp_timer_off(tc, i);
+	tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.time_wait_us;
+}
+
+void tcp_give_up(struct tcp_conn *tc)
+{
+	counter_inc(tc->env->counters, CNT_TCP_TIMEOUT);
+	tc->events |= TCP_EVENT_TIMEOUT;
+	tcp_set_state(tc, TCP_CLOSED);
+}
+
+/* ---- time -------------------------------------------------------------------------- */
+
+static bool needs_state_timer(const struct tcp_conn *tc)
+{
+	return tc->state == TCP_FIN_WAIT_2 && tc->orphan && !tcp_timer_on(tc, TCP_TIMER_STATE);
+}
+
+uint64_t tcp_deadline(const struct tcp_conn *tc)
+{
+	uint64_t first = TIMER_NEVER;
+
+	/* The caller set a flag since: tcp_timeout() starts the timer for it. */
+	if (needs_state_timer(tc) ||
+	    (tcp_needs_persist(tc) && !tcp_timer_on(tc, TCP_TIMER_PERSIST)))
+		return 0;
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		if (tc->deadline_us[i] < first)
+			first = tc->deadline_us[i];
+	return first;
+}
+
+static void rto_timeout(struct tcp_conn *tc, uint64_t now_us)
+{
+	tcp_timer_off(tc, TCP_TIMER_RTO);
+	if (tc->state == TCP_SYN_SENT || tc->state == TCP_SYN_RECEIVED) {
+		if (tc->syn_transmissions > tc->cfg.syn_retries) {
+			tcp_give_up(tc);
+			return;
+		}
+		tc->syn_due = true;
+		tc->backoff++;
+		tc->timeouts++;
+		tcp_arm_rto(tc, now_us);
+		return;
+	}
+	if (list_empty(&tc->records))
+		return;
+	if (tc->unanswered >= tc->cfg.retries) {
+		tcp_give_up(tc);
+		return;
+	}
+	tc->unanswered++;
+	tcp_recovery_rto(tc, now_us);
+}
+
+static void persist_timeout(struct tcp_conn *tc, uint64_t now_us)
+{
+	tcp_timer_off(tc, TCP_TIMER_PERSIST);
+	if (!tcp_needs_persist(tc))
+		return;
+	/* A peer that answers may keep its window shut for ever (3.8.6.1). */
+	if (tc->unanswered >= tc->cfg.retries) {
+		tcp_give_up(tc);
+		return;
+	}
+	tc->unanswered++;
+	tc->probe_due = true;
+	if (tc->persist_backoff < UINT8_MAX)
+		tc->persist_backoff++;
+	tcp_arm_persist(tc, now_us);
+}
+
+static void state_timeout(struct tcp_conn *tc)
+{
+	if (tc->state == TCP_FIN_WAIT_2)
+		tc->events |= TCP_EVENT_TIMEOUT;
+	tcp_set_state(tc, TCP_CLOSED);
+}
+
+static bool due(const struct tcp_conn *tc, enum tcp_timer t, uint64_t now_us)
+{
+	return tc->deadline_us[t] <= now_us && tcp_timer_on(tc, t);
+}
+
+void tcp_timeout(struct tcp_conn *tc, uint64_t now_us)
+{
+	if (due(tc, TCP_TIMER_DELACK, now_us)) {
+		tcp_timer_off(tc, TCP_TIMER_DELACK);
+		tc->ack_now = true;
+	}
+	if (due(tc, TCP_TIMER_REORDER, now_us))
+		tcp_recovery_reorder_timeout(tc, now_us);
+	if (due(tc, TCP_TIMER_TLP, now_us))
+		tcp_tlp_timeout(tc, now_us);
+	if (due(tc, TCP_TIMER_RTO, now_us))
+		rto_timeout(tc, now_us);
+	if (due(tc, TCP_TIMER_PERSIST, now_us))
+		persist_timeout(tc, now_us);
+	if (due(tc, TCP_TIMER_STATE, now_us))
+		state_timeout(tc);
+	tcp_arm_persist(tc, now_us);
+	if (needs_state_timer(tc))
+		tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.fin_wait2_us;
+}
+
+/* ---- the rest ---------------------------------------------------------------------- */
+
+uint64_t tcp_oldest_offset(const struct tcp_conn *tc, uint64_t none)
+{
+	struct tcp_record *r = list_first(&tc->records, struct tcp_record, by_seq);
+
+	return tc->state == TCP_CLOSED || !r || !r->len ? none : r->offset;
+}
+
+void tcp_path_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us)
+{
+	struct tcp_record *r;
+	uint32_t fits;
+
+	if (mtu_mss < TCP_MSS_MIN)
+		mtu_mss = TCP_MSS_MIN;
+	if (tc->state < TCP_ESTABLISHED) {
+		if (mtu_mss < tc->mss)
+			tc->mss = mtu_mss;
+		return;
+	}
+	if (mtu_mss >= tc->mss)
+		return;
+	tc->mss = mtu_mss;
+	fits = tcp_smss(tc);
+	/* Not a sign of congestion: cwnd stays, but not below one segment. */
+	list_for_each(r, &tc->records, by_seq)
+		if (r->len > fits)
+			tcp_rec_mark_lost(tc, r);
+	if (tc->cwnd_bytes < fits)
+		tc->cwnd_bytes = fits;
+	tcp_timer_off(tc, TCP_TIMER_TLP);
+	if (tc->flight_bytes && !tcp_timer_on(tc, TCP_TIMER_RTO))
+		tcp_arm_rto(tc, now_us);
+}
+
+void tcp_check(const struct tcp_conn *tc)
+{
+	uint32_t seq = tc->snd_una, count = 0, flight = 0, sacked = 0, lost = 0, retrans = 0;
+	uint32_t pending = 0, sacked_count = 0, in_network = 0, listed = 0;
+	bool before_hint = tc->retrans_hint != NULL;
+	const struct tcp_record *r, *last = NULL;
+
+	list_for_each(r, &tc->records, by_seq) {
+		uint32_t span = tcp_rec_span(r);
+
+		assert(r->seq == seq && span > 0 && !(r->fin && r->len));
+		assert(!last || !last->fin);
+		assert(!(r->sacked && (r->lost || r->retransmitted)));
+		assert(!r->len || (seq32_leq(r->map_seq, r->seq) &&
+				   seq32_leq(r->seq + r->len, r->map_seq + r->map_len)));
+		seq += span;
+		count++;
+		flight += span;
+		sacked += r->sacked ? span : 0;
+		sacked_count += r->sacked;
+		lost += r->lost ? span : 0;
+		retrans += r->retransmitted ? span : 0;
+		if (r == tc->retrans_hint)
+			before_hint = false;
+		if (r->lost && !r->retransmitted) {
+			assert(!before_hint);
+			pending += span;
+			assert(list_empty((struct list *)&r->by_time));
+		} else if (r->sacked) {
+			assert(list_empty((struct list *)&r->by_time));
+		} else {
+			assert(!list_empty((struct list *)&r->by_time));
+			in_network++;
+		}
+		last = r;
+	}
+	if (tc->state >= TCP_ESTABLISHED)
+		assert(seq == tc->snd_nxt);
+	assert(count == tc->record_count && flight == tc->flight_bytes);
+	assert(sacked == tc->sacked_bytes && lost == tc->lost_bytes);
+	assert(retrans == tc->retrans_bytes && pending == tc->pending_bytes);
+	assert(sacked_count == tc->sacked_count);
+	assert(!before_hint);
+	last = NULL;
+	list_for_each(r, &tc->sent, by_time) {
+		assert(!last || last->sent_us <= r->sent_us);
+		listed++;
+		last = r;
+	}
+	assert(listed == in_network);
+
+	if (tc->state == TCP_CLOSED)
+		return;
+	if (flight)
+		assert(tcp_timer_on(tc, TCP_TIMER_RTO));
+	if (tcp_timer_on(tc, TCP_TIMER_TLP))
+		assert(tc->deadline_us[TCP_TIMER_TLP] <= tc->deadline_us[TCP_TIMER_RTO]);
+	if (tc->syn_transmissions && tc->state < TCP_ESTABLISHED)
+		assert(tcp_timer_on(tc, TCP_TIMER_RTO) || tc->syn_due);
+	if (tc->ack_pending_bytes)
+		assert(tc->ack_now || tcp_timer_on(tc, TCP_TIMER_DELACK));
+	if (tc->state == TCP_TIME_WAIT)
+		assert(tcp_timer_on(tc, TCP_TIMER_STATE));
+	assert(seq32_leq(tc->rcv_nxt, tc->rcv_adv) || tc->fin_delivered);
+	assert((uint32_t)tc->rcv_offset == tc->rcv_nxt || tc->state == TCP_SYN_SENT);
+	assert(tc->fin_queued || !tc->fin_sent);
+	assert(tc->state == TCP_SYN_SENT || tc->cwnd_bytes > 0);
+}

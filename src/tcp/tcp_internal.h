@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of src/tcp share among themselves.  Nobody else includes this.
+ */
+#ifndef TCP_TCP_INTERNAL_H
+#define TCP_TCP_INTERNAL_H
+
+#include "base/seq.h"
+#include "base/timer.h"
+#include "tcp/tcp.h"
+
+#define TCP_DELACK_US       40000u
+#define TCP_QUICK_ACKS      16u
+#define TCP_CHALLENGE_MAX   10u         /* per second and connection */
+#define TCP_PAWS_EXPIRY_US  (24ull * 24 * 3600 * 1000000)
+#define TCP_DUP_THRESH      3u
+#define TCP_MSS_MIN         88u         /* of any peer or path: options fit, with data */
+#define TCP_MSS_DEFAULT     536u        /* RFC 9293, section 3.7.1 */
+#define TCP_RTO_INITIAL_US  1000000u    /* RFC 6298, section 2 */
+#define TCP_OOO_CHUNKS      1024u       /* gaps kept in reassembly */
+#define TCP_CWND_MAX        (1u << 30)
+
+/* What one ACK changed, gathered while the records are walked. */
+struct tcp_ack {
+	uint64_t now_us;
+	uint32_t ack;
+	uint32_t prior_una, prior_flight_bytes;
+	uint32_t acked_bytes;           /* cumulatively */
+	uint32_t sacked_bytes;          /* newly SACKed */
+	uint32_t delivered_bytes;       /* either, each byte once */
+	bool has_ecr;
+	uint32_t ecr;
+	bool advanced;
+	bool duplicate;                 /* RFC 5681, section 2 */
+	bool not_dup;                   /* carried data or moved the window */
+	bool head_retransmitted;        /* the first byte acknowledged was sent twice */
+	bool orig_delivered;            /* something sent once, before recovery_end */
+	bool sack_refused;
+	bool has_dsack;
+	struct tcp_sack_block dsack;
+	uint64_t oldest_sent_us;        /* of what was sent once; 0: none */
+	uint64_t newest_sent_us;
+};
+
+static inline uint32_t tcp_rec_span(const struct tcp_record *r)
+{
+	return r->len + (r->fin ? 1 : 0);
+}
+
+static inline uint32_t tcp_rec_end(const struct tcp_record *r)
+{
+	return r->seq + tcp_rec_span(r);
+}
+
+static inline uint32_t tcp_smss(const struct tcp_conn *tc)
+{
+	return tc->mss > tc->option_len + 16u ? (uint32_t)tc->mss - tc->option_len : 16u;
+}
+
+static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer t)
+{
+	return tc->deadline_us[t] != TIMER_NEVER;
+}
+
+static inline void tcp_timer_off(struct tcp_conn *tc, enum tcp_timer t)
+{
+	tc->deadline_us[t] = TIMER_NEVER;
+}
+
+/* tcp.c */
+void tcp_set_state(struct tcp_conn *tc, enum tcp_state state);
+void tcp_established(struct tcp_conn *tc, uint64_t now_us);
+void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us);
+void tcp_give_up(struct tcp_conn *tc);
+/* The peer's options of a SYN or SYN/ACK. */
+void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us);
+
+/* output.c */
+void tcp_arm_rto(struct tcp_conn *tc, uint64_t now_us);
+void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us);
+void tcp_arm_persist(struct tcp_conn *tc, uint64_t now_us);
+bool tcp_needs_persist(const struct tcp_conn *tc);
+/* The free part of cwnd. */
+uint32_t tcp_cwnd_room(const struct tcp_conn *tc);
+
+/* txrec.c */
+struct tcp_record *tcp_rec_append(struct tcp_conn *tc, uint32_t span_len, bool fin,
+				  uint64_t offset, uint64_t now_us);
+/*
+ * Cuts `r` so that it keeps `len` bytes and a new record takes the rest.  Returns
+ * the new record, or NULL when out of memory.
+ */
+struct tcp_record *tcp_rec_split(struct tcp_conn *tc, struct tcp_record *r, uint32_t len);
+void tcp_rec_mark_lost(struct tcp_conn *tc, struct tcp_record *r);
+void tcp_rec_mark_sacked(struct tcp_conn *tc, struct tcp_record *r);
+void tcp_rec_mark_sent_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_us);
+/* Lost records that were not sent again count as in flight once more. */
+void tcp_rec_unmark_lost(struct tcp_conn *tc);
+/* Forgets all SACKs: the peer reneged (RFC 2018, section 8). */
+void tcp_rec_forget_sacks(struct tcp_conn *tc);
+/* The lost record to send next, or NULL. */
+struct tcp_record *tcp_rec_next_pending(struct tcp_conn *tc);
+/* Takes off everything before a->ack. */
+void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a);
+/* Applies the SACK blocks of `p`. */
+void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a);
+void tcp_rec_free_all(struct tcp_conn *tc);
+
+/* rack.c (RFC 8985) */
+/* A record, or its part up to `end`, was delivered. */
+void tcp_rack_delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_t end,
+			const struct tcp_ack *a);
+/* Marks what counts as lost and arms the reordering timer; true if anything was new. */
+bool tcp_rack_detect(struct tcp_conn *tc, const struct tcp_ack *a, uint64_t now_us);
+void tcp_rack_recovery_ended(struct tcp_conn *tc);
+void tcp_tlp_timeout(struct tcp_conn *tc, uint64_t now_us);
+/* The record for a tail loss probe, at most one segment long. */
+struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len);
+/* Judges what an ACK tells about a probe that is out (section 7.4). */
+void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a);
+
+/* recovery.c */
+void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a);
+void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us);
+void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us);
+
+/* rtt.c */
+void tcp_rtt_init(struct tcp_conn *tc);
+void tcp_rtt_sample(struct tcp_conn *tc, uint32_t rtt_us, uint64_t now_us);
+/* A coarse sample, from timestamps: feeds the RTO only. */
+void tcp_rtt_sample_coarse(struct tcp_conn *tc, uint32_t rtt_us);
+/* The current timeout, with back-off. */
+uint64_t tcp_rtt_timeout(const struct tcp_conn *tc, unsigned backoff);
+
+#endif
