@@ -26,8 +26,13 @@ int flowset_fd(const struct flowset *f);
 void flowset_forget(struct flowset *f, const struct flow_tuple *tuple);
 /* Puts the flow (back) into its set, with a whole timeout ahead of it. */
 void flowset_refresh(struct flowset *f, const struct flow_tuple *tuple);
+/*
+ * A flow was begun (a SYN was taken): if it is one that was forgotten lately, the removal
+ * may have hit, or may yet hit, the new flow, and is undone.
+ */
+void flowset_confirm(struct flowset *f, const struct flow_tuple *tuple);
 
-/* Whether changes wait to be sent. */
+/* How many changes wait to be sent. */
 size_t flowset_pending(const struct flowset *f);
 /* Sends what waits. */
 void flowset_flush(struct flowset *f);

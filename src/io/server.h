@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/counters.h"
+#include "base/list.h"
 
 struct event_base;
 struct server;
@@ -27,8 +28,12 @@ struct server_env {
 	struct event_base *base;
 	struct counters *counters;
 	const uint64_t *now_us;         /* latched clock, passed on to the proxy */
+	struct list connecting;         /* struct server, whose outcome is not yet known */
 	size_t open_count;
 };
+
+void server_env_init(struct server_env *env, struct event_base *base,
+		     struct counters *counters, const uint64_t *now_us);
 
 /* As in struct proxy_ops.  The outcome comes from the event loop, never from within. */
 int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,
@@ -38,5 +43,13 @@ ssize_t server_readv(struct server *s, const struct iovec *iov, int n);
 void server_want(struct server *s, bool readable, bool writable);
 void server_shutdown(struct server *s);
 void server_close(struct server *s, bool reset);
+
+/*
+ * This machine found the server unreachable while connecting from a client's address: it
+ * tells the client, where the error means nothing, instead of the socket.  `tuple` is of
+ * the packet that could not be sent, `error` an errno.  True if a connection was waiting
+ * for it; its outcome follows from the event loop.
+ */
+bool server_unreachable(struct server_env *env, const struct flow_tuple *tuple, int error);
 
 #endif

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Kernel TCP connections to servers.
+ *
+ * Each connection has two events, one per direction, which are only added or deleted when
+ * the proxy changes its mind.  While connecting, the write event waits for the outcome; an
+ * outcome that is known at once is made by activating that event, so that the proxy hears
+ * of it from the loop and never from within its own call.
+ *
+ * With the client's address, the client's port is tried first, too.  Where another socket
+ * holds that pair, any port will do (counted).
+ *
+ * Owns the sockets and their events.
+ */
+#include "io/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <linux/tcp.h>          /* the other header names states that tcp/tcp.h names, too */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/proxy.h"
+
+struct server {
+	struct server_env *env;
+	struct session *session;
+	struct event read_event, write_event;
+	struct list link;               /* env->connecting */
+	struct flow_tuple tuple;        /* while connecting */
+	int fd;
+	int error;                      /* of connect(), when known at once */
+	bool connecting;
+	bool want_read, want_write;     /* what the proxy asked for */
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static socklen_t to_sockaddr(const struct ip_endpoint *e, union address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (ip_addr_is_v4(&e->addr)) {
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(e->port);
+		memcpy(&out->v4.sin_addr, ip_addr_v4(&e->addr), 4);
+		return sizeof(out->v4);
+	}
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(e->port);
+	memcpy(&out->v6.sin6_addr, e->addr.b, 16);
+	return sizeof(out->v6);
+}
+
+static uint16_t local_port(int fd)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.any, &len) < 0)
+		return 0;
+	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+}
+
+void server_env_init(struct server_env *env, struct event_base *base,
+		     struct counters *counters, const uint64_t *now_us)
+{
+	env->base = base;
+	env->counters = counters;
+	env->now_us = now_us;
+	list_init(&env->connecting);
+	env->open_count = 0;
+}
+
+/*
+ * A socket that is connecting from `from` (NULL: the gateway's address), or -errno;
+ * *error is the outcome when that is known already, or EINPROGRESS.
+ */
+static int begin(const struct ip_endpoint *from, const struct ip_endpoint *to, int *error)
+{
+	bool v4 = ip_addr_is_v4(&to->addr);
+	union address a;
+	socklen_t len;
+	int fd, on = 1, ret;
+
+	fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    IPPROTO_TCP);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (from) {
+		ret = v4 ? setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on))
+			 : setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on));
+		if (ret < 0)
+			goto fail;
+		/* A pair that is only in TIME-WAIT may be used again. */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (!from->port)
+			setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+		len = to_sockaddr(from, &a);
+		if (bind(fd, &a.any, len) < 0)
+			goto fail;
+	}
+	len = to_sockaddr(to, &a);
+	*error = connect(fd, &a.any, len) < 0 ? errno : 0;
+	if (*error == EADDRNOTAVAIL || *error == EADDRINUSE) {
+		errno = *error;
+		goto fail;
+	}
+	return fd;
+
+fail:
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static void finish_connecting(struct server *s)
+{
+	s->connecting = false;
+	list_remove(&s->link);
+	event_del(&s->write_event);
+	if (s->want_read)
+		event_add(&s->read_event, NULL);
+	if (s->want_write)
+		event_add(&s->write_event, NULL);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	proxy_server_ready(s->session, true, false, *s->env->now_us);
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+	socklen_t len = sizeof(int);
+	int error = s->error;
+
+	(void)what;
+	if (!s->connecting) {
+		proxy_server_ready(s->session, false, true, *s->env->now_us);
+		return;
+	}
+	if (error == EINPROGRESS && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	finish_connecting(s);
+	proxy_server_connected(s->session, error, *s->env->now_us);
+}
+
+int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,
+		const struct ip_endpoint *to, struct server **out)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	struct ip_endpoint any_port;
+
+	if (!s)
+		return -ENOMEM;
+	s->fd = begin(from, to, &s->error);
+	if ((s->fd == -EADDRINUSE || s->fd == -EADDRNOTAVAIL) && from && from->port) {
+		counter_inc(env->counters, CNT_SERVER_PORT_TAKEN);
+		any_port = *from;
+		any_port.port = 0;
+		s->fd = begin(&any_port, to, &s->error);
+		if (s->fd >= 0)
+			any_port.port = local_port(s->fd);
+		from = &any_port;
+	}
+	if (s->fd < 0) {
+		int ret = s->fd;
+
+		free(s);
+		return ret;
+	}
+	s->env = env;
+	s->session = session;
+	s->connecting = true;
+	if (from)
+		s->tuple.src = *from;
+	s->tuple.dst = *to;
+	list_push_back(&env->connecting, &s->link);
+	env->open_count++;
+	event_assign(&s->read_event, env->base, s->fd, EV_READ | EV_PERSIST, on_read, s);
+	event_assign(&s->write_event, env->base, s->fd, EV_WRITE | EV_PERSIST, on_write, s);
+	if (s->error == EINPROGRESS)
+		event_add(&s->write_event, NULL);
+	else
+		event_active(&s->write_event, EV_WRITE, 1);
+	*out = s;
+	return 0;
+}
+
+bool server_unreachable(struct server_env *env, const struct flow_tuple *tuple, int error)
+{
+	struct server *s;
+
+	list_for_each(s, &env->connecting, link) {
+		if (!flow_tuple_equal(&s->tuple, tuple))
+			continue;
+		if (s->error == EINPROGRESS) {
+			s->error = error;
+			event_active(&s->write_event, EV_WRITE, 1);
+		}
+		return true;
+	}
+	return false;
+}
+
+ssize_t server_writev(struct server *s, const struct iovec *iov, int n)
+{
+	/* As writev(), but without SIGPIPE. */
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)n };
+	ssize_t ret;
+
+	do {
+		ret = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret;
+}
+
+ssize_t server_readv(struct server *s, const struct iovec *iov, int n)
+{
+	ssize_t ret;
+
+	do {
+		ret = readv(s->fd, iov, n);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret;
+}
+
+void server_want(struct server *s, bool readable, bool writable)
+{
+	if (!s->connecting && readable != s->want_read) {
+		if (readable)
+			event_add(&s->read_event, NULL);
+		else
+			event_del(&s->read_event);
+	}
+	if (!s->connecting && writable != s->want_write) {
+		if (writable)
+			event_add(&s->write_event, NULL);
+		else
+			event_del(&s->write_event);
+	}
+	s->want_read = readable;
+	s->want_write = writable;
+}
+
+void server_shutdown(struct server *s)
+{
+	shutdown(s->fd, SHUT_WR);
+}
+
+void server_close(struct server *s, bool reset)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	event_del(&s->read_event);
+	event_del(&s->write_event);
+	if (s->connecting)
+		list_remove(&s->link);
+	if (reset)
+		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(s->fd);
+	s->env->open_count--;
+	free(s);
+}
