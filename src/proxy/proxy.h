@@ -18,7 +18,7 @@
  *	(now the batch's memory may be reused)
  *
  * Files: proxy.c (life, dispatch of packets), session.c (one session's life), relay.c
- * (bytes between the two sides), flowtable.c, limits.c.
+ * (bytes between the two sides), flowtable.c, services.c, limits.c.
  */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
@@ -59,9 +59,10 @@ struct proxy_service {
 struct proxy_config {
 	struct proxy_service *services;
 	size_t service_count;
-	uint32_t max_connections;       /* sessions */
-	uint32_t max_half_open;         /* sessions whose handshake is not complete */
-	uint32_t max_per_source;        /* sessions per client address; 0: unlimited */
+	/* Limits on the number of sessions; 0: unlimited. */
+	uint32_t max_connections;       /* in all */
+	uint32_t max_half_open;         /* with a handshake not complete on either side */
+	uint32_t max_per_source;        /* per client address */
 	size_t memory_bytes;            /* payload held, see base/pool.h */
 	uint64_t connect_timeout_us;    /* server silent for so long: give up */
 };
@@ -108,26 +109,41 @@ struct proxy_ops {
 struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_ops *ops,
 			void *ops_ctx, const struct packet_sink *sink,
 			struct counters *counters);
-/* Resets every session (the peers are told) and frees everything. */
+/* Resets every session (the peers are told) and frees everything.  Flows are not
+ * forgotten one by one: whoever stops catching drops them all. */
 void proxy_free(struct proxy *proxy, uint64_t now_us);
-/* New sessions follow `config` from now on; existing ones keep theirs. */
-void proxy_set_config(struct proxy *proxy, const struct proxy_config *config);
+/*
+ * New sessions follow `config` from now on; existing ones keep theirs.  Returns 0, or
+ * -ENOMEM: then the old one stays in force and must be kept.
+ */
+int proxy_set_config(struct proxy *proxy, const struct proxy_config *config);
+/*
+ * Makes session numbers and tokens distinct from those of the other `count` - 1 proxies
+ * of this process: both leave the remainder `index`.  To be called before the first
+ * packet; without it the proxy is alone.
+ */
+void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count);
 
 /*
- * One captured packet.  `data` must stay valid and unchanged until proxy_flush().
- * `checksum_known` tells that the TCP checksum was verified or is to be filled in
- * by the device; otherwise it is verified here.  `truncated` bytes at the end of
- * the IP packet were not captured.
+ * One captured packet of `len` bytes, which is less than its IP length if it was not
+ * captured whole.  `data` must stay valid and unchanged until proxy_flush().
+ * `checksum_known` tells that the TCP checksum was verified or is to be filled in by
+ * the device; otherwise it is verified here.  Counts CNT_RX_*.
  */
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
 				bool checksum_known, uint64_t now_us);
 
-/* The outcome of server_open(): 0 or the errno of connect(). */
+/*
+ * The outcome of server_open(): 0 or the errno of connect(), positive.  Like
+ * proxy_server_ready(), it must not come after server_close().
+ */
 void proxy_server_connected(struct session *session, int error, uint64_t now_us);
 /* The server connection is readable and/or writable (errors and hang-ups are both). */
 void proxy_server_ready(struct session *session, bool readable, bool writable,
 			uint64_t now_us);
 
+/* When proxy_timeout() and proxy_flush() must be called at the latest; 0: at once,
+ * because something is left to do. */
 uint64_t proxy_deadline(const struct proxy *proxy);
 void proxy_timeout(struct proxy *proxy, uint64_t now_us);
 void proxy_flush(struct proxy *proxy, uint64_t now_us);
@@ -146,7 +162,7 @@ struct session_info {
 	const char *state;              /* "connecting", "established", "closing", ... */
 	uint64_t created_us;
 	uint64_t bytes_to_server, bytes_to_client;
-	const struct mptcp_conn *conn;  /* subflows and all the rest */
+	const struct mptcp_conn *conn;  /* subflows and all the rest, also when closed */
 };
 /* Calls `each` for every session until it returns false. */
 void proxy_sessions(const struct proxy *proxy, bool (*each)(void *ctx, const struct session_info *),

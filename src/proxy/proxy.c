@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The proxy's life, and what becomes of each captured packet.
+ *
+ * A packet is looked up by its tuple first.  What belongs to a live subflow goes to its
+ * session, what belongs to an old flow is answered from the flow table, and of the
+ * rest only SYNs with MP_CAPABLE towards a service, and with MP_JOIN for a token of
+ * ours, are taken.  Everything else, and everything that is in doubt, is passed on.
+ *
+ * It owns the sessions (by way of their list), the tables, the timer heap and the
+ * payload pool.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/seq.h"
+#include "proxy/session.h"
+
+/* Old flows that expire in one turn of the loop. */
+#define PROXY_EXPIRE_MAX 1024
+/* Free payload memory kept for reuse. */
+#define PROXY_POOL_KEEP_BYTES (16u << 20)
+#define PROXY_OLD_FLOWS_MIN 1024u
+#define PROXY_OLD_FLOWS_DEFAULT 65536u
+/* MTUs below these are not believed (RFC 1191, section 3, and what Linux takes for the
+ * least; RFC 8201, section 4). */
+#define PROXY_MTU4_MIN 552u
+#define PROXY_MTU6_MIN 1280u
+
+/* ---- life ------------------------------------------------------------------- */
+
+static void env_random(void *ctx, void *buf, size_t len)
+{
+	struct proxy *proxy = ctx;
+
+	proxy->ops->random(proxy->ops_ctx, buf, len);
+}
+
+static bool env_token_usable(void *ctx, uint32_t token)
+{
+	struct proxy *proxy = ctx;
+
+	return token % proxy->workers == proxy->worker &&
+	       !flowtable_token_find(&proxy->flows, token);
+}
+
+static uint32_t old_flows_max(const struct proxy_config *config)
+{
+	if (!config->max_connections)
+		return PROXY_OLD_FLOWS_DEFAULT;
+	if (config->max_connections < PROXY_OLD_FLOWS_MIN)
+		return PROXY_OLD_FLOWS_MIN;
+	return config->max_connections;
+}
+
+struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_ops *ops,
+			void *ops_ctx, const struct packet_sink *sink, struct counters *counters)
+{
+	struct proxy *proxy = calloc(1, sizeof(*proxy));
+	struct hash_key key;
+
+	if (!proxy)
+		return NULL;
+	if (services_init(&proxy->services, config)) {
+		free(proxy);
+		return NULL;
+	}
+	proxy->config = config;
+	proxy->ops = ops;
+	proxy->ops_ctx = ops_ctx;
+	proxy->sink = sink;
+	proxy->counters = counters;
+	proxy->workers = 1;
+	pool_init(&proxy->pool, config->memory_bytes, PROXY_POOL_KEEP_BYTES);
+	mptcp_env_init(&proxy->env, counters, &proxy->pool);
+	proxy->env.ctx = proxy;
+	proxy->env.random = env_random;
+	proxy->env.token_usable = env_token_usable;
+	ops->random(ops_ctx, &key, sizeof(key));
+	flowtable_init(&proxy->flows, &key, old_flows_max(config));
+	timer_heap_init(&proxy->timers);
+	list_init(&proxy->sessions);
+	list_init(&proxy->dirty);
+	list_init(&proxy->free_pending);
+	return proxy;
+}
+
+void proxy_free(struct proxy *proxy, uint64_t now_us)
+{
+	struct session *s;
+
+	if (!proxy)
+		return;
+	while ((s = list_first(&proxy->sessions, struct session, link)))
+		session_kill(s, now_us);
+	flowtable_fini(&proxy->flows);
+	timer_heap_fini(&proxy->timers);
+	services_fini(&proxy->services);
+	relay_free_spares(proxy);
+	mptcp_env_fini(&proxy->env);
+	pool_fini(&proxy->pool);
+	free(proxy);
+}
+
+int proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
+{
+	struct services services;
+	int err = services_init(&services, config);
+
+	if (err)
+		return err;
+	services_fini(&proxy->services);
+	proxy->services = services;
+	proxy->config = config;
+	proxy->pool.limit_bytes = config->memory_bytes;
+	proxy->flows.old_max = old_flows_max(config);
+	return 0;
+}
+
+void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count)
+{
+	proxy->worker = index;
+	proxy->workers = count ? count : 1;
+}
+
+void proxy_drain(struct proxy *proxy)
+{
+	proxy->draining = true;
+}
+
+size_t proxy_session_count(const struct proxy *proxy)
+{
+	return proxy->session_count;
+}
+
+/* ---- output ----------------------------------------------------------------- */
+
+void proxy_emit_answer(struct proxy *proxy, const struct flow_tuple *rx, struct tcp_header *h)
+{
+	uint8_t headers[PACKET_HEADER_MAX], options[TCP_OPTIONS_MAX];
+	struct packet_out out = { .headers = headers };
+	struct flow_tuple tx;
+	int opt_len;
+
+	flow_tuple_reverse(&tx, rx);
+	h->src_port = tx.src.port;
+	h->dst_port = tx.dst.port;
+	opt_len = tcp_options_build(options, &h->opt, NULL, 0);
+	if (opt_len < 0)
+		return;
+	out.headers_len = packet_build_tcp(headers, &tx, h, options, (size_t)opt_len, 0, 0, 0,
+					   &out.ip_len);
+	out.tuple = &tx;
+	if (h->flags & TCP_RST)
+		counter_inc(proxy->counters, CNT_TCP_RST_OUT);
+	proxy->sink->emit(proxy->sink->ctx, &out);
+}
+
+void proxy_forget_flow(struct proxy *proxy, struct flow *f)
+{
+	proxy->ops->flow_forget(proxy->ops_ctx, &f->tuple);
+	flowtable_remove(&proxy->flows, f);
+}
+
+static void answer_reset(struct proxy *proxy, const struct packet *p)
+{
+	struct tcp_header h = { .flags = 0 };
+
+	if (tcp_reset_for(p, &h))
+		proxy_emit_answer(proxy, &p->tuple, &h);
+}
+
+/* ---- new flows -------------------------------------------------------------- */
+
+static bool may_begin(struct proxy *proxy, const struct packet *p, uint64_t now_us)
+{
+	struct limits_load load = {
+		.sessions = proxy->session_count,
+		.half_open = proxy->half_open,
+		.source_sessions = flowtable_source_count(&proxy->flows, &p->tuple.src.addr),
+		.memory_percent = pool_pressure(&proxy->pool),
+		.draining = proxy->draining,
+		.files_short = now_us < proxy->files_short_until_us,
+	};
+	enum counter_id why;
+
+	if (limits_admit(proxy->config, &load, &why))
+		return true;
+	counter_inc(proxy->counters, why);
+	return false;
+}
+
+static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy_service *service,
+					 const struct packet *p, const uint8_t *data, size_t len,
+					 uint64_t now_us)
+{
+	counter_inc(proxy->counters, CNT_MP_CAPABLE_IN);
+	if (!may_begin(proxy, p, now_us))
+		return PROXY_PASS;
+	switch (session_begin(proxy, service, p, data, len, now_us)) {
+	case 0:
+		return PROXY_TAKE;
+	case -EPROTO:
+		/* A form of MP_CAPABLE that is not spoken here. */
+		return PROXY_PASS;
+	case -ENOMEM:
+	case -EEXIST:
+		counter_inc(proxy->counters, CNT_SHED_MEMORY);
+		return PROXY_PASS;
+	case -EMFILE:
+	case -ENFILE:
+		/* The next SYNs would only cost time. */
+		proxy->files_short_until_us = now_us + LIMITS_FILES_PAUSE_US;
+		/* fall through */
+	default:
+		counter_inc(proxy->counters, CNT_SHED_FILES);
+		return PROXY_PASS;
+	}
+}
+
+static bool checksum_bad(struct proxy *proxy, const struct packet *p, bool known)
+{
+	if (known || packet_checksum_ok(p))
+		return false;
+	counter_inc(proxy->counters, CNT_RX_CHECKSUM);
+	return true;
+}
+
+/* A packet of a flow that is not known, or not any more. */
+static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packet *p,
+					 const uint8_t *data, size_t len, bool checksum_known,
+					 uint64_t now_us)
+{
+	uint32_t present = p->tcp.mptcp.present;
+	const struct proxy_service *service;
+	struct session *s;
+
+	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
+		return PROXY_PASS;
+	if (present & MPOPT_CAPABLE) {
+		service = services_find(&proxy->services, &p->tuple.dst);
+		if (!service)
+			return PROXY_PASS;
+		if (checksum_bad(proxy, p, checksum_known))
+			return PROXY_TAKE;
+		return handle_capable(proxy, service, p, data, len, now_us);
+	}
+	if (present & MPOPT_JOIN_SYN) {
+		s = flowtable_token_find(&proxy->flows, p->tcp.mptcp.join.token);
+		if (!s) {
+			counter_inc(proxy->counters, CNT_MP_JOIN_UNKNOWN);
+			return PROXY_PASS;
+		}
+		if (!checksum_bad(proxy, p, checksum_known))
+			session_join(s, p, now_us);
+		return PROXY_TAKE;
+	}
+	return PROXY_PASS;
+}
+
+/* ---- old flows -------------------------------------------------------------- */
+
+/* Returns whether the packet is dealt with; if not, the flow is not known any more. */
+static bool handle_timewait(struct proxy *proxy, struct flow *f, const struct packet *p,
+			    uint64_t now_us)
+{
+	struct tcp_header h = { .flags = 0 };
+
+	switch (tcp_timewait_input(&f->tw, p, now_us, f->time_wait_us)) {
+	case TCP_TIMEWAIT_DROP:
+		break;
+	case TCP_TIMEWAIT_ACK:
+		flowtable_renew(&proxy->flows, f);
+		tcp_timewait_header(&f->tw, now_us, &h);
+		proxy_emit_answer(proxy, &p->tuple, &h);
+		break;
+	case TCP_TIMEWAIT_END:
+		proxy_forget_flow(proxy, f);
+		break;
+	case TCP_TIMEWAIT_NEW:
+		/* If it is passed on, that forgets the flow; if not, it is caught again. */
+		flowtable_remove(&proxy->flows, f);
+		return false;
+	}
+	return true;
+}
+
+static bool handle_closed(struct proxy *proxy, struct flow *f, const struct packet *p)
+{
+	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+		flowtable_remove(&proxy->flows, f);
+		return false;
+	}
+	answer_reset(proxy, p);
+	return true;
+}
+
+/* ---- ICMP ------------------------------------------------------------------- */
+
+/* RFC 1191 and RFC 8201, with the checks of RFC 5927, section 7. */
+static void handle_too_big(struct session *s, struct mptcp_subflow *sf, const struct packet *p,
+			   uint64_t now_us)
+{
+	bool v4 = ip_addr_is_v4(&p->tuple.src.addr);
+	uint32_t least = v4 ? PROXY_MTU4_MIN : PROXY_MTU6_MIN;
+	uint32_t mtu = p->icmp_mtu < least ? least : p->icmp_mtu;
+	uint32_t mss = mtu - (v4 ? 20u : 40u) - TCP_HEADER_MIN;
+
+	if (mss >= sf->tcp.mss || seq32_lt(p->icmp_seq, sf->tcp.snd_una) ||
+	    seq32_geq(p->icmp_seq, sf->tcp.snd_nxt))
+		return;
+	tcp_path_mtu(&sf->tcp, (uint16_t)mss, now_us);
+	session_touch(s);
+}
+
+static enum proxy_verdict handle_icmp(struct proxy *proxy, const struct packet *p,
+				      uint64_t now_us)
+{
+	struct flow_tuple rx;
+	struct flow *f;
+
+	flow_tuple_reverse(&rx, &p->tuple);
+	f = flowtable_find(&proxy->flows, &rx);
+	if (!f)
+		return PROXY_PASS_KEEP;
+	/* Everything but "too big" is soft: TCP goes on trying (RFC 5927, section 5). */
+	if (p->icmp_error == ICMP_ERROR_TOO_BIG && f->kind == FLOW_SUBFLOW)
+		handle_too_big(f->session, f->sf, p, now_us);
+	return PROXY_TAKE;
+}
+
+/* ---- dispatch --------------------------------------------------------------- */
+
+/* The tuple of a packet that is not well-formed as a whole; false if there is none. */
+static bool peek_tuple(const uint8_t *data, size_t len, struct flow_tuple *out)
+{
+	const uint8_t *ports;
+	size_t ip_len;
+
+	if (len >= 20 && data[0] >> 4 == 4) {
+		ip_len = (size_t)(data[0] & 0x0f) * 4;
+		/* TCP, and not a later fragment */
+		if (ip_len < 20 || data[9] != 6 || (data[6] & 0x1f) || data[7])
+			return false;
+		ip_addr_from_v4(&out->src.addr, data + 12);
+		ip_addr_from_v4(&out->dst.addr, data + 16);
+	} else if (len >= 40 && data[0] >> 4 == 6) {
+		ip_len = 40;
+		if (data[6] != 6)
+			return false;
+		ip_addr_from_v6(&out->src.addr, data + 8);
+		ip_addr_from_v6(&out->dst.addr, data + 24);
+	} else {
+		return false;
+	}
+	if (len < ip_len + 4)
+		return false;
+	ports = data + ip_len;
+	out->src.port = (uint16_t)(ports[0] << 8 | ports[1]);
+	out->dst.port = (uint16_t)(ports[2] << 8 | ports[3]);
+	return true;
+}
+
+/* What cannot be parsed is the kernel's to judge, unless it would reach a server as
+ * part of a connection that ends here. */
+static enum proxy_verdict handle_malformed(struct proxy *proxy, const uint8_t *data, size_t len,
+					   int err)
+{
+	struct flow_tuple tuple;
+
+	counter_inc(proxy->counters, err == -EMSGSIZE ? CNT_RX_TRUNCATED : CNT_RX_MALFORMED);
+	if (peek_tuple(data, len, &tuple) && flowtable_find(&proxy->flows, &tuple))
+		return PROXY_TAKE;
+	return PROXY_PASS_KEEP;
+}
+
+static enum proxy_verdict dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
+				   bool checksum_known, uint64_t now_us)
+{
+	struct packet p;
+	struct flow *f;
+	int err;
+
+	err = packet_parse(data, len, &p);
+	if (err)
+		return handle_malformed(proxy, data, len, err);
+	if (p.kind == PACKET_ICMP_ERROR)
+		return handle_icmp(proxy, &p, now_us);
+	if (p.kind != PACKET_TCP)
+		return PROXY_PASS_KEEP;
+	f = flowtable_find(&proxy->flows, &p.tuple);
+	if (f) {
+		if (checksum_bad(proxy, &p, checksum_known))
+			return PROXY_TAKE;
+		if (f->kind == FLOW_SUBFLOW)
+			return session_packet(f->session, f->sf, &p, now_us);
+		if (f->kind == FLOW_TIMEWAIT ? handle_timewait(proxy, f, &p, now_us)
+					     : handle_closed(proxy, f, &p))
+			return PROXY_TAKE;
+	}
+	return handle_unknown(proxy, &p, data, len, checksum_known, now_us);
+}
+
+enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
+				bool checksum_known, uint64_t now_us)
+{
+	enum proxy_verdict verdict;
+
+	counter_inc(proxy->counters, CNT_RX_PACKETS);
+	counter_add(proxy->counters, CNT_RX_BYTES, len);
+	verdict = dispatch(proxy, data, len, checksum_known, now_us);
+	if (verdict != PROXY_TAKE)
+		counter_inc(proxy->counters, CNT_RX_PASSED);
+	return verdict;
+}
+
+/* ---- time ------------------------------------------------------------------- */
+
+uint64_t proxy_deadline(const struct proxy *proxy)
+{
+	uint64_t timers = timer_next(&proxy->timers);
+	uint64_t flows = flowtable_deadline(&proxy->flows);
+
+	if (!list_empty(&proxy->dirty))
+		return 0;
+	return timers < flows ? timers : flows;
+}
+
+void proxy_timeout(struct proxy *proxy, uint64_t now_us)
+{
+	struct timer_node *n;
+	struct flow *f;
+
+	/* A node comes back to the heap only in proxy_flush(): this ends. */
+	while ((n = timer_pop(&proxy->timers, now_us)))
+		session_timeout(container_of(n, struct session, timer), now_us);
+	for (int i = 0; i < PROXY_EXPIRE_MAX; i++) {
+		f = flowtable_expired(&proxy->flows, now_us);
+		if (!f)
+			break;
+		proxy_forget_flow(proxy, f);
+	}
+}
+
+void proxy_flush(struct proxy *proxy, uint64_t now_us)
+{
+	struct list todo, *l;
+
+	/* Whatever is touched from here on is for the next turn. */
+	list_init(&todo);
+	if (!list_empty(&proxy->dirty)) {
+		list_insert_after(&proxy->dirty, &todo);
+		list_remove(&proxy->dirty);
+	}
+	while (!list_empty(&todo)) {
+		l = todo.next;
+		list_remove(l);
+		session_flush(container_of(l, struct session, dirty), now_us);
+	}
+}
+
+/* ---- status ----------------------------------------------------------------- */
+
+void proxy_sessions(const struct proxy *proxy,
+		    bool (*each)(void *ctx, const struct session_info *), void *ctx)
+{
+	struct session *s;
+
+	list_for_each(s, &proxy->sessions, link) {
+		struct session_info info = {
+			.id = s->id,
+			.client = s->client,
+			.server = s->server_addr,
+			.service = s->service,
+			.state = session_state_name(s->state),
+			.created_us = s->created_us,
+			.bytes_to_server = s->bytes_to_server,
+			.bytes_to_client = s->bytes_to_client,
+			.conn = s->conn,
+		};
+
+		if (!each(ctx, &info))
+			break;
+	}
+}
+
+const struct counters *proxy_counters(const struct proxy *proxy)
+{
+	return proxy->counters;
+}
+
+size_t proxy_memory(const struct proxy *proxy)
+{
+	return proxy->pool.used_bytes;
+}
