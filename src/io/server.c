@@ -71,11 +71,12 @@ static uint16_t local_port(int fd)
 }
 
 void server_env_init(struct server_env *env, struct event_base *base,
-		     struct counters *counters, const uint64_t *now_us)
+		     struct counters *counters, uint64_t (*now_us)(void *ctx), void *ctx)
 {
 	env->base = base;
 	env->counters = counters;
 	env->now_us = now_us;
+	env->ctx = ctx;
 	list_init(&env->connecting);
 	env->open_count = 0;
 }
@@ -123,6 +124,11 @@ fail:
 	return ret;
 }
 
+static uint64_t now_us(const struct server *s)
+{
+	return s->env->now_us(s->env->ctx);
+}
+
 static void finish_connecting(struct server *s)
 {
 	s->connecting = false;
@@ -140,7 +146,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	proxy_server_ready(s->session, true, false, *s->env->now_us);
+	proxy_server_ready(s->session, true, false, now_us(s));
 }
 
 static void on_write(evutil_socket_t fd, short what, void *arg)
@@ -151,13 +157,13 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (!s->connecting) {
-		proxy_server_ready(s->session, false, true, *s->env->now_us);
+		proxy_server_ready(s->session, false, true, now_us(s));
 		return;
 	}
 	if (error == EINPROGRESS && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	finish_connecting(s);
-	proxy_server_connected(s->session, error, *s->env->now_us);
+	proxy_server_connected(s->session, error, now_us(s));
 }
 
 int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,

@@ -27,13 +27,14 @@ struct session;
 struct server_env {
 	struct event_base *base;
 	struct counters *counters;
-	const uint64_t *now_us;         /* latched clock, passed on to the proxy */
+	uint64_t (*now_us)(void *ctx);  /* the latched clock, for the proxy */
+	void *ctx;
 	struct list connecting;         /* struct server, whose outcome is not yet known */
 	size_t open_count;
 };
 
 void server_env_init(struct server_env *env, struct event_base *base,
-		     struct counters *counters, const uint64_t *now_us);
+		     struct counters *counters, uint64_t (*now_us)(void *ctx), void *ctx);
 
 /* As in struct proxy_ops.  The outcome comes from the event loop, never from within. */
 int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,

@@ -28,7 +28,7 @@ struct worker_config {
 	bool fail_open;                 /* a full queue passes packets instead of dropping */
 	const char *table;              /* nft table that holds the flow sets, in family
 					 * inet; NULL: no sets (copied) */
-	uint32_t flow_timeout_s;        /* of the sets' elements; 0: they do not expire */
+	uint32_t flow_timeout_s;        /* of the sets' elements; 0: never refresh them */
 	const struct proxy_config *proxy;       /* borrowed until worker_set_config() */
 };
 
@@ -49,8 +49,8 @@ int worker_run(struct worker *w);
 void worker_stop(struct worker *w);
 /* New sessions are passed on; worker_run() returns when none is left. */
 void worker_drain(struct worker *w);
-/* Replaces the configuration; the old one may be freed when this returns. */
-void worker_set_config(struct worker *w, const struct proxy_config *config);
+/* Replaces the configuration.  0: the old one may be freed; or -ENOMEM: it stays in use. */
+int worker_set_config(struct worker *w, const struct proxy_config *config);
 
 struct event_base *worker_base(struct worker *w);
 struct proxy *worker_proxy(struct worker *w);

@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The loop of one thread.
+ *
+ * libevent waits and calls back; one call of event_base_loop() is one turn.  The clock is
+ * read once per turn, when the first callback needs it, and again before each further
+ * batch of packets.  A batch is received, judged by the proxy, answered with verdicts and
+ * flushed, because its buffer is used again by the next one; everything else that happened
+ * in a turn (server sockets, timers, the daemon's own events) shares one flush at its end.
+ *
+ * Timers of the stack are one timerfd, armed for the proxy's deadline.  A deadline that
+ * moves into the future leaves the timer as it is: it then fires for nothing, once, which
+ * is cheaper than a system call for every packet.
+ *
+ * Owns the event base and all that hangs on it; calls everything in io/ and the proxy.
+ */
+#include "io/worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/timer.h"
+#include "io/flowset.h"
+#include "io/nfq.h"
+#include "io/server.h"
+#include "io/tun.h"
+#include "mptcp/mptcp.h"
+#include "wire/packet.h"
+
+/* Batches that one turn takes from the queue before server sockets get their share. */
+#define BATCHES_PER_TURN 8
+/* Changes of flow sets are collected for so long. */
+#define FLOWSET_DELAY_US 10000
+/* Every so often per timeout, the elements of living flows are refreshed. */
+#define REFRESH_PER_TIMEOUT 3
+/* At least so many of them per second. */
+#define REFRESH_STEP 512
+#define RANDOM_BYTES 1024
+
+struct worker {
+	struct event_base *base;
+	struct event *nfq_event, *tun_event, *timer_event, *stop_event, *tick_event;
+	struct nfq *nfq;
+	struct tun *tun;
+	struct flowset *flowset;        /* NULL: none */
+	struct server_env servers;
+	struct proxy *proxy;
+	struct counters counters;
+	struct packet_sink sink;
+	struct proxy_ops ops;
+	int timer_fd, stop_fd;
+	atomic_bool stopping;
+	bool draining;
+	int error;                      /* why the loop ended by itself */
+
+	uint64_t now_us;
+	bool now_latched;
+	uint64_t armed_us;              /* when the timer fires, or TIMER_NEVER */
+	uint64_t flowset_due_us;
+
+	uint64_t refresh_every_us, refresh_next_us;
+	struct flow_tuple *refresh;     /* living flows still to be refreshed */
+	size_t refresh_count, refresh_capacity, refresh_step;
+
+	uint8_t random[RANDOM_BYTES];
+	size_t random_left;
+};
+
+/* ---- clock and timer ---------------------------------------------------------- */
+
+static void latch(struct worker *w)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	w->now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	w->now_latched = true;
+}
+
+static uint64_t now(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (!w->now_latched)
+		latch(w);
+	return w->now_us;
+}
+
+static void arm_timer(struct worker *w, uint64_t deadline_us)
+{
+	struct itimerspec spec = { 0 };
+
+	if (deadline_us >= w->armed_us)
+		return;
+	/* An absolute time of zero would disarm it. */
+	spec.it_value.tv_sec = (time_t)(deadline_us / 1000000);
+	spec.it_value.tv_nsec = (long)(deadline_us % 1000000 * 1000) + 1;
+	if (timerfd_settime(w->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
+		w->armed_us = deadline_us;
+}
+
+/* Edge-triggered: a timerfd that is set anew need not be read. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->armed_us = TIMER_NEVER;
+}
+
+/* ---- what the proxy asks for ---------------------------------------------------- */
+
+static int op_server_open(void *ctx, struct session *session, const struct ip_endpoint *from,
+			  const struct ip_endpoint *to, void **server)
+{
+	struct worker *w = ctx;
+	struct server *s;
+	int ret = server_open(&w->servers, session, from, to, &s);
+
+	if (!ret)
+		*server = s;
+	return ret;
+}
+
+static ssize_t op_server_writev(void *ctx, void *server, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	return server_writev(server, iov, n);
+}
+
+static ssize_t op_server_readv(void *ctx, void *server, const struct iovec *iov, int n)
+{
+	(void)ctx;
+	return server_readv(server, iov, n);
+}
+
+static void op_server_want(void *ctx, void *server, bool readable, bool writable)
+{
+	(void)ctx;
+	server_want(server, readable, writable);
+}
+
+static void op_server_shutdown(void *ctx, void *server)
+{
+	(void)ctx;
+	server_shutdown(server);
+}
+
+static void op_server_close(void *ctx, void *server, bool reset)
+{
+	(void)ctx;
+	server_close(server, reset);
+}
+
+static void op_flow_forget(void *ctx, const struct flow_tuple *tuple)
+{
+	struct worker *w = ctx;
+
+	if (w->flowset)
+		flowset_forget(w->flowset, tuple);
+}
+
+static void op_emit_raw(void *ctx, const uint8_t *data, size_t len)
+{
+	struct worker *w = ctx;
+
+	tun_emit_raw(w->tun, data, len);
+}
+
+static void op_random(void *ctx, void *buf, size_t len)
+{
+	struct worker *w = ctx;
+	uint8_t *out = buf;
+
+	while (len) {
+		size_t n;
+
+		if (!w->random_left) {
+			ssize_t got = getrandom(w->random, sizeof(w->random), 0);
+
+			if (got <= 0)
+				continue;
+			w->random_left = (size_t)got;
+		}
+		n = len < w->random_left ? len : w->random_left;
+		w->random_left -= n;
+		memcpy(out, w->random + w->random_left, n);
+		/* Keys must not be found here later. */
+		explicit_bzero(w->random + w->random_left, n);
+		out += n;
+		len -= n;
+	}
+}
+
+static const struct proxy_ops worker_ops = {
+	.server_open = op_server_open,
+	.server_writev = op_server_writev,
+	.server_readv = op_server_readv,
+	.server_want = op_server_want,
+	.server_shutdown = op_server_shutdown,
+	.server_close = op_server_close,
+	.flow_forget = op_flow_forget,
+	.emit_raw = op_emit_raw,
+	.random = op_random,
+};
+
+/* ---- packets -------------------------------------------------------------------- */
+
+static int icmp_errno(enum icmp_error error)
+{
+	switch (error) {
+	case ICMP_ERROR_NET_UNREACHABLE:
+		return ENETUNREACH;
+	case ICMP_ERROR_HOST_UNREACHABLE:
+	case ICMP_ERROR_ADMIN_PROHIBITED:
+		return EHOSTUNREACH;
+	case ICMP_ERROR_PORT_UNREACHABLE:
+		return ECONNREFUSED;
+	default:
+		return 0;
+	}
+}
+
+/* The flow of a packet that the proxy let go is not caught any more. */
+static void flow_passed(struct worker *w, const struct nfq_packet *q)
+{
+	struct packet p;
+
+	if (!w->flowset || packet_parse(q->data, q->len, &p) || p.kind != PACKET_TCP)
+		return;
+	flowset_forget(w->flowset, &p.tuple);
+}
+
+/* A flow was begun that may be on its way out of the set. */
+static void flow_taken(struct worker *w, const struct nfq_packet *q)
+{
+	size_t at = q->len && q->data[0] >> 4 == 4 ? (size_t)(q->data[0] & 15) * 4 + 13 : 53;
+	struct packet p;
+
+	/* IPv6 extension headers are not worth the time: look at all such packets. */
+	if (!w->flowset || q->len <= at)
+		return;
+	if ((q->data[0] >> 4 == 4 || q->data[6] == 6) &&
+	    (q->data[at] & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return;
+	if (!packet_parse(q->data, q->len, &p) && p.kind == PACKET_TCP &&
+	    (p.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		flowset_confirm(w->flowset, &p.tuple);
+}
+
+/* Whether the packet is an error of this machine about a server connection. */
+static bool local_error(struct worker *w, const struct nfq_packet *q)
+{
+	struct packet p;
+	int error;
+
+	if (packet_parse(q->data, q->len, &p) || p.kind != PACKET_ICMP_ERROR)
+		return false;
+	error = icmp_errno(p.icmp_error);
+	return error && server_unreachable(&w->servers, &p.tuple, error);
+}
+
+static bool passes(struct worker *w, const struct nfq_packet *q)
+{
+	switch (proxy_packet(w->proxy, q->data, q->len, q->checksum_known, w->now_us)) {
+	case PROXY_TAKE:
+		flow_taken(w, q);
+		return false;
+	case PROXY_PASS:
+		flow_passed(w, q);
+		return true;
+	case PROXY_PASS_KEEP:
+		return !q->local || !local_error(w, q);
+	}
+	return true;
+}
+
+static void on_packets(evutil_socket_t fd, short what, void *arg)
+{
+	struct nfq_packet packets[NFQ_BATCH];
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	for (int batch = 0; batch < BATCHES_PER_TURN; batch++) {
+		uint32_t pass = 0;
+		int n;
+
+		n = nfq_receive(w->nfq, packets);
+		if (n < 0) {
+			log_error("interception queue: %s", strerror(-n));
+			w->error = n;
+			return;
+		}
+		if (!n)
+			return;
+		latch(w);
+		for (int i = 0; i < n; i++) {
+			if (passes(w, &packets[i]))
+				pass |= 1u << i;
+		}
+		nfq_verdict(w->nfq, packets, n, pass);
+		proxy_flush(w->proxy, w->now_us);
+		if (n < NFQ_BATCH)
+			return;
+	}
+}
+
+static void on_tun(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	tun_discard(w->tun);
+}
+
+/* ---- flow sets ------------------------------------------------------------------ */
+
+static bool collect_session(void *ctx, const struct session_info *info)
+{
+	struct worker *w = ctx;
+	struct mptcp_subflow *sf;
+
+	if (!info->conn)
+		return true;
+	list_for_each(sf, &info->conn->subflows, link) {
+		if (w->refresh_count == w->refresh_capacity) {
+			size_t capacity = w->refresh_capacity ? w->refresh_capacity * 2 : 1024;
+			struct flow_tuple *more = reallocarray(w->refresh, capacity,
+							       sizeof(*more));
+
+			if (!more)
+				return false;
+			w->refresh = more;
+			w->refresh_capacity = capacity;
+		}
+		w->refresh[w->refresh_count++] = sf->rx;
+	}
+	return true;
+}
+
+/* Keeps silent but living flows from expiring, a part of them every second. */
+static void refresh_flows(struct worker *w)
+{
+	if (!w->flowset || !w->refresh_every_us)
+		return;
+	if (!w->refresh_count && w->now_us >= w->refresh_next_us) {
+		w->refresh_next_us = w->now_us + w->refresh_every_us;
+		proxy_sessions(w->proxy, collect_session, w);
+		/* Done within a tenth of the period. */
+		w->refresh_step = (size_t)(w->refresh_count /
+					   (w->refresh_every_us / 10000000 + 1));
+		if (w->refresh_step < REFRESH_STEP)
+			w->refresh_step = REFRESH_STEP;
+	}
+	for (size_t i = 0; i < w->refresh_step && w->refresh_count; i++)
+		flowset_refresh(w->flowset, &w->refresh[--w->refresh_count]);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	now(w);
+	nfq_poll_overruns(w->nfq);
+	if (w->flowset)
+		flowset_drain(w->flowset);
+	refresh_flows(w);
+}
+
+/* Returns when the collected changes are due, having sent them if they are. */
+static uint64_t flush_flowset(struct worker *w)
+{
+	if (!w->flowset || !flowset_pending(w->flowset)) {
+		w->flowset_due_us = TIMER_NEVER;
+	} else if (w->flowset_due_us == TIMER_NEVER) {
+		w->flowset_due_us = w->now_us + FLOWSET_DELAY_US;
+	} else if (w->now_us >= w->flowset_due_us) {
+		flowset_flush(w->flowset);
+		w->flowset_due_us = TIMER_NEVER;
+	}
+	return w->flowset_due_us;
+}
+
+/* ---- life ------------------------------------------------------------------------- */
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+static struct event *watch(struct worker *w, int fd, short what, event_callback_fn callback)
+{
+	struct event *e = event_new(w->base, fd, what | EV_PERSIST, callback, w);
+
+	if (e && event_add(e, NULL) < 0) {
+		event_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+static int open_loop(struct worker *w)
+{
+	struct event_config *config = event_config_new();
+	struct timeval second = { .tv_sec = 1 };
+
+	if (!config)
+		return -ENOMEM;
+	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	/* EV_ET of the timer */
+	event_config_require_features(config, EV_FEATURE_ET);
+	w->base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (!w->base)
+		return -ENOMEM;
+	w->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	w->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->timer_fd < 0 || w->stop_fd < 0)
+		return -errno;
+	w->timer_event = watch(w, w->timer_fd, EV_READ | EV_ET, on_timer);
+	w->stop_event = watch(w, w->stop_fd, EV_READ | EV_ET, on_stop);
+	w->nfq_event = watch(w, nfq_fd(w->nfq), EV_READ, on_packets);
+	w->tun_event = watch(w, tun_fd(w->tun), EV_READ, on_tun);
+	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	if (!w->timer_event || !w->stop_event || !w->nfq_event || !w->tun_event ||
+	    !w->tick_event || event_add(w->tick_event, &second) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+struct worker *worker_new(const struct worker_config *config, char *err, size_t err_len)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int ret;
+
+	if (!w) {
+		snprintf(err, err_len, "worker: %s", strerror(ENOMEM));
+		return NULL;
+	}
+	w->timer_fd = -1;
+	w->stop_fd = -1;
+	w->armed_us = TIMER_NEVER;
+	w->flowset_due_us = TIMER_NEVER;
+	latch(w);
+	w->tun = tun_new(config->device, &w->counters, err, err_len);
+	if (!w->tun)
+		goto fail;
+	w->nfq = nfq_new(config->queue, config->fail_open, &w->counters, err, err_len);
+	if (!w->nfq)
+		goto fail;
+	if (config->table) {
+		w->flowset = flowset_new(config->table, err, err_len);
+		if (!w->flowset)
+			goto fail;
+	}
+	ret = open_loop(w);
+	if (ret) {
+		snprintf(err, err_len, "event loop: %s", strerror(-ret));
+		goto fail;
+	}
+	server_env_init(&w->servers, w->base, &w->counters, now, w);
+	w->refresh_every_us = config->flow_timeout_s * UINT64_C(1000000) / REFRESH_PER_TIMEOUT;
+	w->refresh_next_us = w->now_us + w->refresh_every_us;
+	w->sink.ctx = w->tun;
+	w->sink.emit = tun_emit;
+	w->ops = worker_ops;
+	w->proxy = proxy_new(config->proxy, &w->ops, w, &w->sink, &w->counters);
+	if (!w->proxy) {
+		snprintf(err, err_len, "proxy: %s", strerror(ENOMEM));
+		goto fail;
+	}
+	proxy_set_worker(w->proxy, config->index, config->count);
+	return w;
+
+fail:
+	worker_free(w);
+	return NULL;
+}
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	latch(w);
+	proxy_free(w->proxy, w->now_us);
+	if (w->flowset)
+		flowset_flush(w->flowset);
+	free_event(w->nfq_event);
+	free_event(w->tun_event);
+	free_event(w->timer_event);
+	free_event(w->stop_event);
+	free_event(w->tick_event);
+	if (w->base)
+		event_base_free(w->base);
+	if (w->timer_fd >= 0)
+		close(w->timer_fd);
+	if (w->stop_fd >= 0)
+		close(w->stop_fd);
+	flowset_free(w->flowset);
+	nfq_free(w->nfq);
+	tun_free(w->tun);
+	free(w->refresh);
+	explicit_bzero(w->random, sizeof(w->random));
+	free(w);
+}
+
+int worker_run(struct worker *w)
+{
+	uint64_t deadline_us = 0, due_us;
+
+	w->error = 0;
+	while (!atomic_load_explicit(&w->stopping, memory_order_relaxed)) {
+		w->now_latched = false;
+		/* A deadline of 0 tells that work is left over. */
+		if (event_base_loop(w->base,
+				    EVLOOP_ONCE | (deadline_us ? 0 : EVLOOP_NONBLOCK)) < 0)
+			return -EIO;
+		if (w->error)
+			return w->error;
+		now(w);
+		if (proxy_deadline(w->proxy) <= w->now_us)
+			proxy_timeout(w->proxy, w->now_us);
+		proxy_flush(w->proxy, w->now_us);
+		if (w->draining && !proxy_session_count(w->proxy))
+			break;
+		due_us = flush_flowset(w);
+		deadline_us = proxy_deadline(w->proxy);
+		if (due_us < deadline_us)
+			deadline_us = due_us;
+		if (deadline_us && deadline_us != TIMER_NEVER)
+			arm_timer(w, deadline_us);
+	}
+	return 0;
+}
+
+void worker_stop(struct worker *w)
+{
+	uint64_t one = 1;
+
+	atomic_store(&w->stopping, true);
+	/* Can fail only when it is readable already. */
+	if (write(w->stop_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void worker_drain(struct worker *w)
+{
+	w->draining = true;
+	proxy_drain(w->proxy);
+}
+
+int worker_set_config(struct worker *w, const struct proxy_config *config)
+{
+	return proxy_set_config(w->proxy, config);
+}
+
+struct event_base *worker_base(struct worker *w)
+{
+	return w->base;
+}
+
+struct proxy *worker_proxy(struct worker *w)
+{
+	return w->proxy;
+}
+
+const struct counters *worker_counters(const struct worker *w)
+{
+	return &w->counters;
+}
+
+uint64_t worker_now(const struct worker *w)
+{
+	return w->now_us;
+}
+
+size_t worker_server_count(const struct worker *w)
+{
+	return w->servers.open_count;
+}
+
+uint64_t worker_flowset_errors(const struct worker *w)
+{
+	return w->flowset ? flowset_errors(w->flowset) : 0;
+}
