@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The gateway: src/proxy between the links and servers that are made of two bounded
+ * pipes and an application each.
+ *
+ * A pipe holds no bytes: what goes in is verified at once, and what comes out is
+ * generated from the stream's seed, so that a count of bytes is all there is to keep.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TURN_US 5
+
+static void wake(struct gateway *g, uint64_t when)
+{
+	if (g->timer.node.slot == 0 || when < g->timer.node.deadline_us)
+		sim_arm(&g->timer, when);
+}
+
+/* ---- struct proxy_ops ----------------------------------------------------------- */
+
+static int op_server_open(void *ctx, struct session *session, const struct ip_endpoint *from,
+			  const struct ip_endpoint *to, void **server)
+{
+	struct gateway *g = ctx;
+	const struct scenario *s = g->run->s;
+	struct ip_addr want;
+	struct server *sv;
+	unsigned index;
+
+	link_server_addr(&want, s->v6);
+	if (!from || !ip_addr_equal(&to->addr, &want) || to->port != 80) {
+		sim_fail(g->sim, "server connection to or from a wrong address");
+		return -EINVAL;
+	}
+	index = from->port - 10000u;
+	if (index >= CONN_MAX) {
+		sim_fail(g->sim, "server connection from port %u", from->port);
+		return -EINVAL;
+	}
+	sv = &g->server[index];
+	if (sv->open) {
+		sim_fail(g->sim, "second server connection for one client");
+		return -EADDRINUSE;
+	}
+	if (s->server[index].kind == SERVER_NO_FILES)
+		return -EMFILE;
+	if (sv->app.started) {
+		/* The client's port is new to the server only once. */
+		return -EADDRNOTAVAIL;
+	}
+	sim_note(g->sim, "   gateway: opens server connection %u", index);
+	g->opened++;
+	sv->session = session;
+	sv->open = true;
+	sv->connected = sv->announced = false;
+	sv->error = 0;
+	sv->connect_at_us = s->server[index].kind == SERVER_SILENT ? TIMER_NEVER :
+			    g->sim->now_us + s->server[index].connect_us;
+	*server = sv;
+	wake(g, sv->connect_at_us);
+	return 0;
+}
+
+static uint64_t pipe_limit(struct server *sv)
+{
+	const struct server_plan *plan = &sv->gateway->run->s->server[sv->index];
+
+	return plan->pipe_bytes;
+}
+
+/* How much of `want` one call moves. */
+static uint64_t some(struct server *sv, uint64_t want)
+{
+	struct gateway *g = sv->gateway;
+
+	if (want > 1 && g->run->s->server[sv->index].short_io && rng_percent(&g->sim->rng, 40))
+		return rng_range(&g->sim->rng, 1, want);
+	return want;
+}
+
+static ssize_t op_writev(void *ctx, void *server, const struct iovec *iov, int n)
+{
+	struct gateway *g = ctx;
+	struct server *sv = server;
+	uint64_t room, done = 0;
+
+	if (!sv->open || !sv->connected || sv->fin_in) {
+		sim_fail(g->sim, "gateway: write to a server connection that is not open");
+		return -EBADF;
+	}
+	if (sv->error)
+		return -sv->error;
+	room = pipe_limit(sv) - sv->in_fill;
+	if (!room)
+		return -EAGAIN;
+	room = some(sv, room);
+	for (int i = 0; i < n && room; i++) {
+		size_t len = iov[i].iov_len < room ? iov[i].iov_len : room;
+
+		app_verify(&sv->app, sv->app.received, iov[i].iov_base, len);
+		room -= len;
+		done += len;
+	}
+	sv->in_fill += done;
+	wake(g, g->sim->now_us);
+	return (ssize_t)done;
+}
+
+static ssize_t op_readv(void *ctx, void *server, const struct iovec *iov, int n)
+{
+	struct gateway *g = ctx;
+	struct server *sv = server;
+	struct app copy;
+	uint64_t want = 0, done = 0;
+
+	if (!sv->open || !sv->connected) {
+		sim_fail(g->sim, "gateway: read of a server connection that is not open");
+		return -EBADF;
+	}
+	if (sv->error)
+		return -sv->error;
+	if (!sv->out_fill)
+		return sv->app.shut ? 0 : -EAGAIN;
+	for (int i = 0; i < n; i++)
+		want += iov[i].iov_len;
+	if (!want) {
+		sim_fail(g->sim, "gateway: read of nothing");
+		return 0;
+	}
+	want = some(sv, want < sv->out_fill ? want : sv->out_fill);
+	/* A copy of the application says those bytes once more. */
+	copy = sv->app;
+	copy.sent = sv->out_offset;
+	copy.plan.write_gap_us = 0;
+	for (int i = 0; i < n && want; i++) {
+		size_t len = iov[i].iov_len < want ? iov[i].iov_len : want;
+
+		app_generate(&copy, iov[i].iov_base, len);
+		want -= len;
+		done += len;
+	}
+	sv->out_offset += done;
+	sv->out_fill -= done;
+	wake(g, g->sim->now_us);
+	return (ssize_t)done;
+}
+
+static void op_want(void *ctx, void *server, bool readable, bool writable)
+{
+	struct gateway *g = ctx;
+	struct server *sv = server;
+
+	sv->want_read = readable;
+	sv->want_write = writable;
+	wake(g, g->sim->now_us);
+}
+
+static void op_shutdown(void *ctx, void *server)
+{
+	struct gateway *g = ctx;
+	struct server *sv = server;
+
+	if (!sv->open || sv->fin_in) {
+		sim_fail(g->sim, "gateway: shutdown of a closed server connection");
+		return;
+	}
+	sv->fin_in = true;
+	if (!sv->error)
+		app_eof(&sv->app);
+	wake(g, g->sim->now_us);
+}
+
+static void op_close(void *ctx, void *server, bool reset)
+{
+	struct gateway *g = ctx;
+	struct server *sv = server;
+
+	if (!sv->open) {
+		sim_fail(g->sim, "gateway: server connection closed twice");
+		return;
+	}
+	sim_note(g->sim, "   gateway: closes server connection %d%s", sv->index,
+		 reset ? " with a reset" : "");
+	sv->open = false;
+	sv->session = NULL;
+	if (sv->connected && !sv->error) {
+		if (reset)
+			app_reset(&sv->app);
+		else if (!sv->fin_in)
+			app_eof(&sv->app);
+		else if (!sv->app.shut)
+			app_reset(&sv->app);    /* what it still sends meets no one */
+	}
+	sv->dead = sv->app.started;
+}
+
+static void op_forget(void *ctx, const struct flow_tuple *tuple)
+{
+	(void)ctx;
+	(void)tuple;
+}
+
+static void op_emit_raw(void *ctx, const uint8_t *data, size_t len)
+{
+	struct gateway *g = ctx;
+
+	/* To the client's address it goes; hosts here do not listen to ICMP. */
+	sim_hash(g->sim, data, len);
+	sim_note(g->sim, "   gateway: emits an ICMP error of %zu bytes", len);
+}
+
+static void op_random(void *ctx, void *buf, size_t len)
+{
+	struct gateway *g = ctx;
+	uint8_t *p = buf;
+
+	while (len--)
+		*p++ = (uint8_t)rng_next(&g->rng);
+}
+
+static const struct proxy_ops ops = {
+	.server_open = op_server_open,
+	.server_writev = op_writev,
+	.server_readv = op_readv,
+	.server_want = op_want,
+	.server_shutdown = op_shutdown,
+	.server_close = op_close,
+	.flow_forget = op_forget,
+	.emit_raw = op_emit_raw,
+	.random = op_random,
+};
+
+static void emit(void *ctx, const struct packet_out *out)
+{
+	struct gateway *g = ctx;
+	int i = link_of(&out->tuple->dst.addr);
+
+	if (i < 0 || i >= g->run->s->link_count) {
+		sim_fail(g->sim, "packet to nowhere");
+		return;
+	}
+	link_emit(&g->run->link[i].dir[DOWN], out);
+}
+
+/* ---- the servers' applications ---------------------------------------------------- */
+
+static void server_pump(struct server *sv)
+{
+	struct app *a = &sv->app;
+	uint64_t n, room;
+
+	if (!sv->open || !sv->connected || sv->error)
+		return;
+	while ((n = app_want_read(a))) {
+		if (n > sv->in_fill)
+			n = sv->in_fill;
+		if (!n)
+			break;
+		app_read(a, n);
+		sv->in_fill -= n;
+	}
+	while ((n = app_want_write(a)) && (room = pipe_limit(sv) - sv->out_fill)) {
+		uint8_t scratch[4096];
+
+		n = n < room ? n : room;
+		n = n < sizeof(scratch) ? n : sizeof(scratch);
+		if (a->plan.abort_sent != NO_ABORT && a->sent + n > a->plan.abort_sent)
+			n = a->plan.abort_sent > a->sent ? a->plan.abort_sent - a->sent : 0;
+		if (!n)
+			break;
+		app_generate(a, scratch, n);
+		sv->out_fill += n;
+	}
+	if (app_want_shutdown(a))
+		app_did_shutdown(a);
+	if (app_want_abort(a)) {
+		app_did_abort(a);
+		sv->error = ECONNRESET;
+		sv->out_fill = 0;
+	}
+}
+
+static bool server_readable(const struct server *sv)
+{
+	return sv->open && sv->connected && sv->want_read &&
+	       (sv->out_fill || sv->app.shut || sv->error);
+}
+
+static bool server_writable(const struct server *sv)
+{
+	const struct server_plan *plan = &sv->gateway->run->s->server[sv->index];
+
+	return sv->open && sv->connected && sv->want_write &&
+	       (sv->in_fill < plan->pipe_bytes || sv->error);
+}
+
+/* ---- turns of the loop ------------------------------------------------------------ */
+
+static void turn(struct gateway *g)
+{
+	struct sim *sim = g->sim;
+	uint64_t next;
+
+	if (!g->proxy)
+		return;
+	for (int i = 0; i < CONN_MAX; i++) {
+		struct server *sv = &g->server[i];
+
+		if (sv->open && !sv->announced && sv->connect_at_us <= sim->now_us) {
+			static const int errors[] = {
+				[SERVER_REFUSES] = ECONNREFUSED,
+				[SERVER_UNREACHABLE] = EHOSTUNREACH,
+				[SERVER_NO_FILES] = 0,
+			};
+			int error = errors[g->run->s->server[i].kind];
+
+			sv->announced = true;
+			sv->connected = !error;
+			if (!error)
+				app_start(&sv->app);
+			proxy_server_connected(sv->session, error, sim->now_us);
+		}
+		server_pump(sv);
+	}
+	for (int i = 0; i < CONN_MAX; i++) {
+		struct server *sv = &g->server[i];
+		bool r = server_readable(sv), w = server_writable(sv);
+
+		if (r || w)
+			proxy_server_ready(sv->session, r, w, sim->now_us);
+	}
+	if (proxy_deadline(g->proxy) <= sim->now_us)
+		proxy_timeout(g->proxy, sim->now_us);
+	proxy_flush(g->proxy, sim->now_us);
+
+	next = proxy_deadline(g->proxy);
+	if (next <= sim->now_us)
+		next = sim->now_us + 1;
+	if (g->stop_us < next)
+		next = g->stop_us;
+	for (int i = 0; i < CONN_MAX; i++) {
+		struct server *sv = &g->server[i];
+		uint64_t at;
+
+		if (!sv->open)
+			continue;
+		server_pump(sv);
+		if (!sv->announced && sv->connect_at_us < next)
+			next = sv->connect_at_us;
+		if (sv->connected && !sv->error && (at = app_next(&sv->app)) < next)
+			next = at;
+		if ((server_readable(sv) || server_writable(sv)) && sim->now_us + TURN_US < next)
+			next = sim->now_us + TURN_US;
+	}
+	sim_arm(&g->timer, next);
+}
+
+static void fire(struct sim_timer *t)
+{
+	struct gateway *g = container_of(t, struct gateway, timer);
+
+	if (g->proxy && g->sim->now_us >= g->stop_us) {
+		sim_note(g->sim, "   gateway: stops");
+		proxy_free(g->proxy, g->sim->now_us);
+		g->proxy = NULL;
+		for (int i = 0; i < CONN_MAX; i++) {
+			if (g->server[i].open)
+				sim_fail(g->sim, "proxy_free() left a server connection open");
+		}
+		return;
+	}
+	turn(g);
+}
+
+void gateway_receive(void *ctx, struct list *batch)
+{
+	struct gateway *g = ctx;
+	struct sim_packet *sp;
+	struct packet p;
+
+	list_for_each(sp, batch, link) {
+		if (g->proxy && proxy_packet(g->proxy, sp->data, sp->len, sp->merged,
+					     g->sim->now_us) == PROXY_TAKE)
+			continue;
+		/* The server behind knows nothing of it. */
+		if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP ||
+		    (!sp->merged && !packet_checksum_ok(&p)))
+			continue;
+		sim_note(g->sim, "   gateway: passes a packet from :%u on", p.tuple.src.port);
+		link_refuse(&g->run->link[link_of(&p.tuple.src.addr)].dir[DOWN], &p);
+	}
+	turn(g);
+}
+
+bool gateway_done(const struct gateway *g)
+{
+	for (int i = 0; i < CONN_MAX; i++) {
+		if (g->server[i].open)
+			return false;
+	}
+	return !g->proxy || proxy_session_count(g->proxy) == 0;
+}
+
+void gateway_init(struct gateway *g, struct run *run)
+{
+	static const char *const names[CONN_MAX] = { "server", "server 1", "server 2" };
+	const struct scenario *s = run->s;
+
+	memset(g, 0, sizeof(*g));
+	g->run = run;
+	g->sim = &run->sim;
+	g->sink.ctx = g;
+	g->sink.emit = emit;
+	g->stop_us = s->proxy_stop_us == TIMER_NEVER ? TIMER_NEVER :
+		     run->sim.now_us + s->proxy_stop_us;
+	rng_seed(&g->rng, s->seed * 2);
+	snprintf(g->service.name, sizeof(g->service.name), "web");
+	ip_prefix_parse("192.0.2.0/24", &g->prefixes[0]);
+	ip_prefix_parse("2001:db8:63::/48", &g->prefixes[1]);
+	g->service.prefixes = g->prefixes;
+	g->service.prefix_count = 2;
+	g->port.first = g->port.last = 80;
+	g->service.ports = &g->port;
+	g->service.port_count = 1;
+	g->service.upstream_original = true;
+	g->service.handshake = s->accept_first ? PROXY_ACCEPT_FIRST : PROXY_CONNECT_FIRST;
+	g->service.source = PROXY_SOURCE_CLIENT;
+	g->service.mptcp = s->cfg[1];
+	g->config.services = &g->service;
+	g->config.service_count = 1;
+	g->config.max_connections = 100;
+	g->config.max_half_open = 100;
+	g->config.memory_bytes = 256 << 20;
+	g->config.connect_timeout_us = 20 * SECOND;
+	sim_timer_init(g->sim, &g->timer, fire);
+	for (int i = 0; i < CONN_MAX; i++) {
+		g->server[i].gateway = g;
+		g->server[i].index = i;
+		app_init(&g->server[i].app, g->sim, names[i], &s->plan[i][1],
+			 rng_mix(s->seed * 8 + (uint64_t)i * 2), run_app(run, 0, i));
+	}
+	g->proxy = proxy_new(&g->config, &ops, g, &g->sink, &g->counters);
+	if (!g->proxy)
+		sim_fail(g->sim, "proxy_new() failed");
+	sim_arm(&g->timer, g->stop_us);
+}
+
+void gateway_fini(struct gateway *g)
+{
+	if (g->proxy && !g->sim->failed) {
+		if (proxy_memory(g->proxy))
+			sim_fail(g->sim, "the proxy leaks %zu bytes of payload memory",
+				 proxy_memory(g->proxy));
+	}
+	if (g->proxy)
+		proxy_free(g->proxy, g->sim->now_us);
+	g->proxy = NULL;
+	sim_arm(&g->timer, TIMER_NEVER);
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The runner: directed scenarios, seeds that once failed, and random seeds, shared
+ * out to a few processes so that a crash costs one seed, not the run.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Seconds of one seed after which it counts as hanging. */
+#define SEED_SECONDS 120
+
+/* Seeds that found a bug once, with what they found. */
+static const struct {
+	bool proxy;
+	uint64_t seed;
+	const char *what;
+} regressions[] = {
+#include "regressions.h"
+	{ false, 0, NULL },     /* the end */
+};
+
+enum kind { DIRECTED, ENGINE, PROXY, REGRESSION };
+
+struct job {
+	enum kind kind;
+	uint64_t number;        /* seed, or place in a list */
+};
+
+struct shard {                  /* shared with the parent */
+	volatile uint64_t next;         /* place in the list of jobs */
+	volatile uint64_t passed, failed, events;
+	volatile uint64_t fallbacks, resets;
+};
+
+static const struct directed *const tables[] = {
+	directed_basic, directed_paths, directed_options, directed_proxy,
+};
+
+static uint64_t first_seed = 1, seed_count = 3000;
+static bool run_engine = true, run_proxy = true, run_directed = true;
+static uint64_t directed_total, regression_total;
+static bool verbose;
+static const char *pcap;
+
+static const struct directed *directed_at(uint64_t n)
+{
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+		for (const struct directed *d = tables[t]; d->name; d++) {
+			if (!n--)
+				return d;
+		}
+	}
+	return NULL;
+}
+
+/* The `n`-th piece of work, or false. */
+static bool job_at(uint64_t n, struct job *j)
+{
+	int modes = run_engine + run_proxy;
+
+	if (run_directed) {
+		if (n < directed_total) {
+			*j = (struct job){ DIRECTED, n };
+			return true;
+		}
+		n -= directed_total;
+		if (n < regression_total) {
+			*j = (struct job){ REGRESSION, n };
+			return true;
+		}
+		n -= regression_total;
+	}
+	if (!modes || n >= seed_count * (uint64_t)modes)
+		return false;
+	j->number = first_seed + n / (uint64_t)modes;
+	j->kind = modes == 2 ? (n % 2 ? PROXY : ENGINE) : run_proxy ? PROXY : ENGINE;
+	return true;
+}
+
+static void make(const struct job *j, struct scenario *s, char *name, size_t room)
+{
+	switch (j->kind) {
+	case DIRECTED:
+		directed_at(j->number)->make(s);
+		s->name = directed_at(j->number)->name;
+		s->seed = 1;
+		snprintf(name, room, "--scenario %s", s->name);
+		break;
+	case REGRESSION:
+		scenario_random(s, regressions[j->number].seed, regressions[j->number].proxy);
+		snprintf(name, room, "--mode %s --seed %llu (once: %s)",
+			 regressions[j->number].proxy ? "proxy" : "engine",
+			 (unsigned long long)regressions[j->number].seed,
+			 regressions[j->number].what ? regressions[j->number].what : "");
+		break;
+	case ENGINE:
+	case PROXY:
+		scenario_random(s, j->number, j->kind == PROXY);
+		snprintf(name, room, "--mode %s --seed %llu",
+			 j->kind == PROXY ? "proxy" : "engine", (unsigned long long)j->number);
+		break;
+	}
+}
+
+static bool run_job(const struct job *j, struct result *res)
+{
+	static struct scenario s;
+	char name[200];
+	struct result again;
+
+	make(j, &s, name, sizeof(name));
+	alarm(SEED_SECONDS);
+	scenario_run(&s, verbose, pcap, res);
+	/* The same once more must be the same to the bit. */
+	if (!res->failed && (j->kind == ENGINE || j->kind == PROXY) && j->number % 50 == 0) {
+		scenario_run(&s, false, NULL, &again);
+		if (again.hash != res->hash) {
+			res->failed = true;
+			snprintf(res->reason, sizeof(res->reason), "two runs differ");
+		}
+	}
+	alarm(0);
+	if (!res->failed) {
+		if (verbose)
+			printf("ok %s: %llu events, %.3f s\n", name,
+			       (unsigned long long)res->events, (double)res->end_us / 1e6);
+		return true;
+	}
+	printf("FAILED %s: %s\n", name, res->reason);
+	if (!s.name)
+		scenario_print(&s, stdout);
+	fflush(stdout);
+	return false;
+}
+
+/* Works on every `jobs`-th piece from sh->next on. */
+static void work(struct shard *sh, unsigned jobs)
+{
+	struct result res;
+	struct job j;
+
+	for (; job_at(sh->next, &j); sh->next += jobs) {
+		if (run_job(&j, &res))
+			sh->passed++;
+		else
+			sh->failed++;
+		sh->events += res.events;
+		sh->fallbacks += res.fallbacks;
+		sh->resets += res.resets;
+	}
+}
+
+static int run_all(unsigned jobs)
+{
+	struct shard *sh = mmap(NULL, jobs * sizeof(*sh), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t passed = 0, failed = 0, events = 0, fallbacks = 0, resets = 0;
+	unsigned running = 0;
+	pid_t *pids = calloc(jobs, sizeof(*pids));
+
+	if (sh == MAP_FAILED || !pids) {
+		perror("mmap");
+		return 2;
+	}
+	for (unsigned i = 0; i < jobs; i++)
+		sh[i].next = i;
+	for (unsigned i = 0; i < jobs || running;) {
+		unsigned k = i;
+		int status;
+		pid_t pid;
+
+		if (i == jobs) {
+			pid = wait(&status);
+			for (k = 0; k < jobs && pids[k] != pid; k++)
+				;
+			if (k == jobs)
+				continue;
+			running--;
+			if (WIFEXITED(status) && !WEXITSTATUS(status))
+				continue;
+			/* It crashed: note that, and go on behind. */
+			struct scenario s;
+			char name[200];
+			struct job j;
+
+			if (job_at(sh[k].next, &j)) {
+				make(&j, &s, name, sizeof(name));
+				printf("FAILED %s: %s %d\n", name,
+				       WIFSIGNALED(status) ? "killed by signal" : "exit status",
+				       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+				if (!s.name)
+					scenario_print(&s, stdout);
+			}
+			sh[k].failed++;
+			sh[k].next += jobs;
+		} else {
+			i++;
+		}
+		fflush(stdout);
+		pids[k] = fork();
+		if (!pids[k]) {
+			work(&sh[k], jobs);
+			fflush(stdout);
+			/* With an exit handler a sanitizer also looks for leaks. */
+			exit(0);
+		}
+		running++;
+	}
+	for (unsigned i = 0; i < jobs; i++) {
+		passed += sh[i].passed;
+		failed += sh[i].failed;
+		events += sh[i].events;
+		fallbacks += sh[i].fallbacks;
+		resets += sh[i].resets;
+	}
+	printf("%llu passed, %llu failed (%llu events, %llu fallbacks, %llu resets)\n",
+	       (unsigned long long)passed, (unsigned long long)failed,
+	       (unsigned long long)events, (unsigned long long)fallbacks,
+	       (unsigned long long)resets);
+	free(pids);
+	return failed ? 1 : 0;
+}
+
+static int usage(const char *self)
+{
+	fprintf(stderr,
+		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED] [--jobs N]\n"
+		"       %s --mode engine|proxy --seed SEED [-v] [--pcap FILE]\n"
+		"       %s --scenario NAME [-v] [--pcap FILE]\n"
+		"       %s --list\n", self, self, self, self);
+	return 2;
+}
+
+static int run_single(const struct job *j)
+{
+	struct scenario s;
+	struct result res;
+	char name[200];
+
+	if (verbose) {
+		make(j, &s, name, sizeof(name));
+		scenario_print(&s, stdout);
+	}
+	if (!run_job(j, &res))
+		return 1;
+	printf("1 passed, 0 failed\n");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "mode", required_argument, NULL, 'm' },
+		{ "seeds", required_argument, NULL, 'n' },
+		{ "first", required_argument, NULL, 'f' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "scenario", required_argument, NULL, 'S' },
+		{ "pcap", required_argument, NULL, 'p' },
+		{ "list", no_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *scenario = NULL;
+	unsigned jobs = 2;
+	bool one = false, list = false;
+	uint64_t seed = 0;
+	struct job j;
+	int c;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((c = getopt_long(argc, argv, "vj:", options, NULL)) != -1) {
+		switch (c) {
+		case 'm':
+			run_engine = !strcmp(optarg, "engine") || !strcmp(optarg, "all");
+			run_proxy = !strcmp(optarg, "proxy") || !strcmp(optarg, "all");
+			run_directed = !strcmp(optarg, "directed") || !strcmp(optarg, "all");
+			if (!run_engine && !run_proxy && !run_directed)
+				return usage(argv[0]);
+			break;
+		case 'n':
+			seed_count = strtoull(optarg, NULL, 0);
+			break;
+		case 'f':
+			first_seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'j':
+			jobs = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 's':
+			one = true;
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'S':
+			scenario = optarg;
+			break;
+		case 'p':
+			pcap = optarg;
+			break;
+		case 'l':
+			list = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		default:
+			return usage(argv[0]);
+		}
+	}
+	if (optind < argc || !jobs)
+		return usage(argv[0]);
+	while (directed_at(directed_total))
+		directed_total++;
+	while (regressions[regression_total].what)
+		regression_total++;
+
+	if (list) {
+		for (uint64_t n = 0; directed_at(n); n++)
+			puts(directed_at(n)->name);
+		return 0;
+	}
+	if (scenario) {
+		for (uint64_t n = 0; directed_at(n); n++) {
+			if (!strcmp(directed_at(n)->name, scenario)) {
+				j = (struct job){ DIRECTED, n };
+				return run_single(&j);
+			}
+		}
+		fprintf(stderr, "%s: no scenario %s (see --list)\n", argv[0], scenario);
+		return 2;
+	}
+	if (one) {
+		if (run_engine && run_proxy)
+			return usage(argv[0]);
+		j = (struct job){ run_proxy ? PROXY : ENGINE, seed };
+		return run_single(&j);
+	}
+	return run_all(jobs);
+}

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scenarios: random ones from a seed, and a run of one from begin to end with the
+ * verdict on it.
+ *
+ * About a third of the random scenarios harm nothing, so that what goes wrong there
+ * is not blamed on the network; the others lose, delay, repeat, reorder and corrupt
+ * packets, cut paths, take options out, or have applications that misbehave.
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mptcp/sched.h"
+#include "tcp/cc.h"
+
+void scenario_default(struct scenario *s, bool proxy)
+{
+	memset(s, 0, sizeof(*s));
+	s->proxy = proxy;
+	s->link_count = 2;
+	for (int i = 0; i < LINK_MAX; i++) {
+		for (int d = 0; d < 2; d++) {
+			s->link[i][d].rate_bps = 20000000;
+			s->link[i][d].delay_us = 10 * MS;
+			s->link[i][d].queue_bytes = 100000;
+		}
+	}
+	s->conn_count = 1;
+	for (int i = 0; i < CONN_MAX; i++) {
+		app_plan_default(&s->plan[i][0]);
+		app_plan_default(&s->plan[i][1]);
+		s->plan[i][1].close = APP_CLOSE_AFTER_PEER;
+		s->server[i].connect_us = 5 * MS;
+		s->server[i].pipe_bytes = 200000;
+	}
+	mptcp_config_default(&s->cfg[0]);
+	mptcp_config_default(&s->cfg[1]);
+	s->join_links = 2;
+	s->join_delay_us = 20 * MS;
+	s->rejoin_delay_us = 500 * MS;
+	s->rejoin = true;
+	s->proxy_stop_us = TIMER_NEVER;
+	s->bound_us = 300 * SECOND;
+	s->check_every = 1;
+}
+
+/* ---- random scenarios ----------------------------------------------------------- */
+
+enum profile { CLEAN, MILD, NASTY, MIDDLEBOX, RUDE };
+
+static void random_link(struct scenario *s, struct rng *r, int i, enum profile profile)
+{
+	struct link_params *p = s->link[i];
+
+	p[UP].rate_bps = rng_log(r, 1000000, 200000000);
+	p[DOWN].rate_bps = rng_percent(r, 50) ? p[UP].rate_bps : rng_log(r, 1000000, 200000000);
+	p[UP].delay_us = p[DOWN].delay_us = (uint32_t)rng_log(r, 100, 150 * MS);
+	if (rng_percent(r, 20))
+		p[DOWN].delay_us = (uint32_t)rng_log(r, 100, 150 * MS);
+	for (int d = 0; d < 2; d++) {
+		uint64_t bdp = p[d].rate_bps / 8 * (p[UP].delay_us + p[DOWN].delay_us) / SECOND;
+
+		p[d].queue_bytes = (uint32_t)(30000 + bdp * rng_range(r, 0, 200) / 100);
+		if (rng_percent(r, 40))
+			p[d].gro_us = (uint32_t)rng_log(r, 10, 1000);
+		if (profile == CLEAN)
+			continue;
+		if (rng_percent(r, 50))
+			p[d].jitter_us = (uint32_t)rng_log(r, 10, 20 * MS);
+		if (rng_percent(r, 50))
+			p[d].loss = (uint32_t)rng_log(r, 100, profile == MILD ? 10000 : 50000);
+		if (rng_percent(r, 30)) {
+			p[d].reorder = (uint32_t)rng_log(r, 1000, 200000);
+			p[d].reorder_us = (uint32_t)rng_log(r, 100, profile == MILD ? 5 * MS : 100 * MS);
+		}
+		if (rng_percent(r, 30))
+			p[d].duplicate = (uint32_t)rng_log(r, 100, 50000);
+		if (rng_percent(r, 30))
+			p[d].corrupt = (uint32_t)rng_log(r, 100, 10000);
+		if (profile == NASTY && rng_percent(r, 30)) {
+			p[d].burst_begin = (uint32_t)rng_log(r, 10, 2000);
+			p[d].burst_us = (uint32_t)rng_log(r, 1 * MS, 300 * MS);
+		}
+	}
+	if (profile == NASTY && rng_percent(r, 50)) {
+		int n = (int)rng_range(r, 1, OUTAGE_MAX);
+		uint64_t t = 0;
+
+		for (int k = 0; k < n; k++) {
+			t += rng_log(r, 100 * MS, 5 * SECOND);
+			s->outages[i][k].from_us = t;
+			t += rng_log(r, 10 * MS, 6 * SECOND);
+			s->outages[i][k].to_us = t;
+		}
+		s->outage_count[i] = n;
+	}
+	if (profile == MIDDLEBOX) {
+		struct link_params *q = &p[rng_below(r, 2)];
+
+		switch (rng_below(r, 7)) {
+		case 0:
+			q->strip_syn = true;
+			break;
+		case 1:
+			p[UP].strip_third_ack = true;
+			break;
+		case 2:
+			q->strip_data_from = (uint32_t)rng_range(r, 1, 30);
+			break;
+		case 3:
+			p[0].strip_data_from = p[1].strip_data_from = (uint32_t)rng_range(r, 1, 10);
+			break;
+		case 4:
+			p[UP].lose_third_ack = true;
+			break;
+		case 5:
+			q->lose_first_data = true;
+			break;
+		case 6:
+			q->tamper_join = true;
+			break;
+		}
+	}
+}
+
+static uint64_t random_size(struct rng *r, bool small)
+{
+	switch (rng_below(r, 8)) {
+	case 0:
+		return 0;
+	case 1:
+	case 2:
+		return rng_log(r, 1, 3000);
+	case 7:
+		if (!small && rng_percent(r, 20))
+			return rng_log(r, 1000000, 5000000);
+		/* fall through */
+	default:
+		return rng_log(r, 1000, small ? 200000 : 400000);
+	}
+}
+
+static void random_plan(struct app_plan *p, struct rng *r, enum profile profile)
+{
+	app_plan_default(p);
+	p->total = random_size(r, profile != CLEAN);
+	if (rng_percent(r, 20))
+		p->start_us = rng_log(r, 100, 2 * SECOND);
+	if (rng_percent(r, 25)) {
+		p->write_chunk = p->total / rng_range(r, 1, 60) + 1;
+		p->write_gap_us = rng_log(r, 10, 200 * MS);
+	}
+	if (rng_percent(r, 25)) {
+		p->read_gap_us = rng_log(r, 10, 200 * MS);
+		p->read_chunk = rng_log(r, 1000, 100000);
+	}
+	if (rng_percent(r, 12)) {
+		p->pause_at = rng_below(r, 300000);
+		p->pause_us = rng_log(r, 10 * MS, 90 * SECOND);
+	}
+	if (rng_percent(r, 30))
+		p->close_delay_us = rng_log(r, 10, 3 * SECOND);
+}
+
+/* How long reading `bytes` by `p` takes at most. */
+static uint64_t read_us(const struct app_plan *p, uint64_t bytes)
+{
+	return (p->read_gap_us ? (bytes / p->read_chunk + 1) * p->read_gap_us : 0) + p->pause_us;
+}
+
+static uint64_t write_us(const struct app_plan *p)
+{
+	return (p->write_gap_us ? (p->total / p->write_chunk + 1) * p->write_gap_us : 0) +
+	       p->start_us + p->close_delay_us;
+}
+
+static void random_config(struct mptcp_config *c, struct rng *r, const struct scenario *s)
+{
+	static const char *const ccs[] = { "cubic", "reno", "lia", "olia", "balia" };
+	static const char *const scheds[] = { "minrtt", "blest", "roundrobin", "redundant", "cost" };
+	const struct tcp_cc_ops *cc = tcp_cc_find(ccs[rng_below(r, 5)]);
+	const struct mptcp_sched_ops *sched = mptcp_sched_find(scheds[rng_below(r, 5)]);
+
+	if (cc)
+		c->tcp.cc = cc;
+	if (sched)
+		c->sched = sched;
+	c->checksum = rng_percent(r, 20);
+	c->tcp.mss = s->v6 ? MTU - 60 : MTU - 40;
+	if (rng_percent(r, 15))
+		c->tcp.mss = (uint16_t)rng_range(r, 536, c->tcp.mss);
+	c->tcp.timestamps = rng_percent(r, 80);
+	c->tcp.sack = rng_percent(r, 90);
+	if (rng_percent(r, 20))
+		c->tcp.rcv_wscale = (uint8_t)rng_range(r, 0, 14);
+	if (rng_percent(r, 25)) {
+		c->rcvbuf_initial = (uint32_t)rng_log(r, 8192, 200000);
+		c->rcvbuf_max = c->rcvbuf_initial * (uint32_t)rng_range(r, 1, 8);
+	}
+	if (rng_percent(r, 25)) {
+		c->sndbuf_initial = (uint32_t)rng_log(r, 16384, 200000);
+		c->sndbuf_max = c->sndbuf_initial * (uint32_t)rng_range(r, 1, 8);
+	}
+}
+
+void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
+{
+	static const enum profile profiles[] = { CLEAN, CLEAN, CLEAN, MILD, MILD, MILD, NASTY,
+						 NASTY, MIDDLEBOX, RUDE };
+	uint64_t slowest = UINT64_MAX, bytes = 0, bound = 0;
+	enum profile profile;
+	struct rng r;
+
+	rng_seed(&r, seed ^ (proxy ? 0x70726f7879u : 0));
+	scenario_default(s, proxy);
+	s->seed = seed;
+	profile = profiles[rng_below(&r, 10)];
+	s->v6 = rng_percent(&r, 25);
+	s->link_count = (int)rng_range(&r, 1, rng_percent(&r, 20) ? 4 : 2);
+	for (int i = 0; i < s->link_count; i++) {
+		random_link(s, &r, i, profile);
+		for (int d = 0; d < 2; d++) {
+			if (s->link[i][d].rate_bps < slowest)
+				slowest = s->link[i][d].rate_bps;
+		}
+		for (int k = 0; k < s->outage_count[i]; k++)
+			bound += 4 * s->outages[i][k].to_us;
+	}
+	s->conn_count = rng_percent(&r, 15) ? (int)rng_range(&r, 2, CONN_MAX) : 1;
+	for (int i = 0; i < s->conn_count; i++) {
+		struct app_plan *p = s->plan[i];
+
+		random_plan(&p[0], &r, profile);
+		random_plan(&p[1], &r, profile);
+		if (rng_percent(&r, 50))
+			p[rng_below(&r, 2)].close = APP_CLOSE_AFTER_PEER;
+		if (rng_percent(&r, 40))
+			p[1].start_after = rng_below(&r, p[0].total + 1);
+		if (rng_percent(&r, 30))
+			s->open_us[i] = rng_log(&r, 1, SECOND);
+		s->server[i].connect_us = rng_log(&r, 10, 200 * MS);
+		s->server[i].pipe_bytes = rng_log(&r, 2000, 1000000);
+		s->server[i].short_io = rng_percent(&r, 30);
+		bytes += p[0].total + p[1].total;
+		bound += 2 * (read_us(&p[0], p[1].total) + read_us(&p[1], p[0].total) +
+			      write_us(&p[0]) + write_us(&p[1])) + s->open_us[i];
+	}
+	s->accept_us = rng_percent(&r, 30) ? rng_log(&r, 10, 300 * MS) : 0;
+	random_config(&s->cfg[0], &r, s);
+	random_config(&s->cfg[1], &r, s);
+	s->join_links = (uint32_t)rng_below(&r, 1u << s->link_count);
+	if (rng_percent(&r, 60))
+		s->join_links = (1u << s->link_count) - 2;
+	s->backup_links = rng_percent(&r, 20) ? (uint32_t)rng_below(&r, 16) : 0;
+	s->join_delay_us = rng_log(&r, 10, SECOND);
+	s->rejoin_delay_us = rng_log(&r, 50 * MS, 2 * SECOND);
+	s->rejoin = rng_percent(&r, 70);
+	s->accept_first = rng_percent(&r, 25);
+	if (profile == MIDDLEBOX)
+		s->may_reset = true;
+	if (profile == RUDE) {
+		struct app_plan *p = &s->plan[0][rng_below(&r, 2)];
+
+		s->may_reset = true;
+		switch (rng_below(&r, proxy ? 8 : 5)) {
+		case 0:
+			p->abort_sent = rng_below(&r, p->total + 1);
+			break;
+		case 1:
+			p->abort_received = rng_below(&r, 200000);
+			break;
+		case 2:
+			p->abort_us = rng_log(&r, 1, 5 * SECOND);
+			break;
+		case 3:
+			s->plan[0][0].abort_us = rng_log(&r, 1, 5 * SECOND);
+			s->plan[0][1].abort_us = s->plan[0][0].abort_us + rng_below(&r, 100 * MS);
+			break;
+		case 4: {       /* a path dies for good */
+			int i = (int)rng_below(&r, (uint64_t)s->link_count);
+
+			s->outages[i][0].from_us = rng_log(&r, 1 * MS, 5 * SECOND);
+			s->outages[i][0].to_us = UINT64_MAX;
+			s->outage_count[i] = 1;
+			break;
+		}
+		case 5:
+		case 6:
+			s->server[0].kind = (enum server_kind)rng_range(&r, 1, 4);
+			break;
+		case 7:
+			s->proxy_stop_us = rng_log(&r, 1 * MS, 5 * SECOND);
+			break;
+		}
+	}
+	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
+	if (s->may_reset)
+		s->bound_us += 3600 * SECOND;
+}
+
+static void print_link(const struct link_params *p, const char *name, FILE *out)
+{
+	fprintf(out, "    %s: %.1f Mbit/s %.1f ms", name, (double)p->rate_bps / 1e6,
+		(double)p->delay_us / 1e3);
+	fprintf(out, " queue %u", p->queue_bytes);
+#define SHOW(field, unit)                                                      \
+	do {                                                                   \
+		if (p->field)                                                  \
+			fprintf(out, " " #field " %u" unit, p->field);         \
+	} while (0)
+	SHOW(jitter_us, "");
+	SHOW(loss, "ppm");
+	SHOW(burst_begin, "ppm");
+	SHOW(burst_us, "");
+	SHOW(reorder, "ppm");
+	SHOW(reorder_us, "");
+	SHOW(duplicate, "ppm");
+	SHOW(corrupt, "ppm");
+	SHOW(gro_us, "");
+	SHOW(strip_syn, "");
+	SHOW(strip_third_ack, "");
+	SHOW(strip_data_from, "");
+	SHOW(lose_third_ack, "");
+	SHOW(lose_first_data, "");
+	SHOW(tamper_join, "");
+#undef SHOW
+	fputc('\n', out);
+}
+
+static void print_plan(const struct app_plan *p, const char *name, FILE *out)
+{
+	fprintf(out, "    %s: sends %llu", name, (unsigned long long)p->total);
+#define SHOW(field, none)                                                      \
+	do {                                                                   \
+		if (p->field != (none))                                        \
+			fprintf(out, " " #field " %llu", (unsigned long long)p->field); \
+	} while (0)
+	SHOW(start_after, 0);
+	SHOW(start_us, 0);
+	SHOW(write_chunk, 0);
+	SHOW(write_gap_us, 0);
+	SHOW(read_chunk, 0);
+	SHOW(read_gap_us, 0);
+	SHOW(pause_at, 0);
+	SHOW(pause_us, 0);
+	SHOW(close_delay_us, 0);
+	SHOW(abort_sent, NO_ABORT);
+	SHOW(abort_received, NO_ABORT);
+	SHOW(abort_us, NO_ABORT);
+#undef SHOW
+	fprintf(out, "%s\n", p->close == APP_CLOSE_AFTER_PEER ? ", closes after the peer" : "");
+}
+
+void scenario_print(const struct scenario *s, FILE *out)
+{
+	fprintf(out, "  %s %s%s, joins over %x%s after %llu us, backup %x%s\n",
+		s->proxy ? "proxy" : "engine", s->v6 ? "IPv6" : "IPv4",
+		s->accept_first ? " accept-first" : "", s->join_links, s->rejoin ? " again" : "",
+		(unsigned long long)s->join_delay_us, s->backup_links,
+		s->may_reset ? ", may be reset" : "");
+	if (s->proxy_stop_us != TIMER_NEVER)
+		fprintf(out, "  proxy stops at %llu us\n", (unsigned long long)s->proxy_stop_us);
+	for (int d = 0; d < 2; d++)
+		fprintf(out, "  %s: %s %s mss %u checksum %d ts %d sack %d rcvbuf %u-%u sndbuf %u-%u\n",
+			d ? "server" : "client", s->cfg[d].tcp.cc->name, s->cfg[d].sched->name,
+			s->cfg[d].tcp.mss, s->cfg[d].checksum, s->cfg[d].tcp.timestamps,
+			s->cfg[d].tcp.sack, s->cfg[d].rcvbuf_initial, s->cfg[d].rcvbuf_max,
+			s->cfg[d].sndbuf_initial, s->cfg[d].sndbuf_max);
+	for (int i = 0; i < s->link_count; i++) {
+		fprintf(out, "  link %d\n", i);
+		print_link(&s->link[i][UP], "up", out);
+		print_link(&s->link[i][DOWN], "down", out);
+		for (int k = 0; k < s->outage_count[i]; k++)
+			fprintf(out, "    out from %.3f to %.3f s\n",
+				(double)s->outages[i][k].from_us / 1e6,
+				(double)s->outages[i][k].to_us / 1e6);
+	}
+	for (int i = 0; i < s->conn_count; i++) {
+		fprintf(out, "  connection %d opens at %llu us", i, (unsigned long long)s->open_us[i]);
+		if (s->proxy)
+			fprintf(out, ", server kind %d connects in %llu us, pipe %llu%s",
+				s->server[i].kind, (unsigned long long)s->server[i].connect_us,
+				(unsigned long long)s->server[i].pipe_bytes,
+				s->server[i].short_io ? ", short" : "");
+		fputc('\n', out);
+		print_plan(&s->plan[i][0], "client", out);
+		print_plan(&s->plan[i][1], "server", out);
+	}
+}
+
+/* ---- a run ------------------------------------------------------------------------ */
+
+struct app *run_app(struct run *run, int side, int i)
+{
+	if (side == 0)
+		return &run->client.ep[i].app;
+	return run->s->proxy ? &run->gateway.server[i].app : &run->host.ep[i].app;
+}
+
+static bool all_done(const struct run *run)
+{
+	for (int i = 0; i < run->s->conn_count; i++) {
+		if (!run->client.ep[i].closed)
+			return false;
+		if (!run->s->proxy && run->host.ep[i].conn)
+			return false;
+	}
+	return !run->s->proxy || gateway_done(&run->gateway);
+}
+
+void run_expect_complete(struct run *run, int i)
+{
+	for (int side = 0; side < 2 && !run->sim.failed; side++) {
+		struct app *a = run_app(run, side, i);
+
+		run_expect(run, !a->reset, "%s: was reset after %llu of %llu bytes", a->name,
+			   (unsigned long long)a->received,
+			   (unsigned long long)a->peer->plan.total);
+		run_expect(run, a->received == a->peer->plan.total, "%s: received %llu of %llu",
+			   a->name, (unsigned long long)a->received,
+			   (unsigned long long)a->peer->plan.total);
+		run_expect(run, a->eof, "%s: no end of stream", a->name);
+	}
+}
+
+uint64_t run_goodput_bps(struct run *run, int side)
+{
+	struct app *a = run_app(run, side, 0);
+	uint64_t us = a->last_byte_us - a->first_byte_us;
+
+	return us ? a->received * 8000000 / us : 0;
+}
+
+/*
+ * Nothing will happen any more, but an end is open.  That is right only where the
+ * other end is gone and could not tell, and nothing waits to be sent.
+ */
+static void judge_silence(struct run *run)
+{
+	for (int i = 0; i < run->s->conn_count; i++) {
+		struct endpoint *c = &run->client.ep[i], *h = &run->host.ep[i];
+		bool server_open = run->s->proxy ? run->gateway.server[i].open : h->conn != NULL;
+
+		if (c->closed && !server_open)
+			continue;
+		if (!run->s->may_reset || (!c->closed && server_open)) {
+			sim_fail(&run->sim, "stuck: nothing will happen any more (connection %d: "
+				 "client %s, server %s)", i,
+				 c->conn ? mptcp_state_name(c->conn->state) : "closed",
+				 run->s->proxy ? (server_open ? "open" : "closed") :
+				 h->conn ? mptcp_state_name(h->conn->state) : "closed");
+		}
+	}
+}
+
+static void sample(struct sim_timer *t)
+{
+	struct run *run = container_of(t, struct run, sampler);
+	struct sample *s;
+
+	if (run->sample_count == SAMPLE_MAX || all_done(run))
+		return;
+	s = &run->samples[run->sample_count++];
+	s->received[0] = run_app(run, 0, 0)->received;
+	s->received[1] = run_app(run, 1, 0)->received;
+	for (int i = 0; i < run->s->link_count; i++)
+		s->link_bytes[i] = run->link[i].dir[0].bytes_out + run->link[i].dir[1].bytes_out;
+	sim_arm(t, t->sim->now_us + SAMPLE_US);
+}
+
+static void drain(struct sim_timer *t)
+{
+	struct run *run = container_of(t, struct run, drainer);
+
+	if (run->gateway.proxy)
+		proxy_drain(run->gateway.proxy);
+}
+
+static bool strips(const struct scenario *s)
+{
+	for (int i = 0; i < s->link_count; i++) {
+		for (int d = 0; d < 2; d++) {
+			const struct link_params *p = &s->link[i][d];
+
+			if (p->strip_syn || p->strip_third_ack || p->strip_data_from)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void judge(struct run *run)
+{
+	const struct scenario *s = run->s;
+
+	if (!all_done(run))
+		judge_silence(run);
+	for (int i = 0; i < s->conn_count && !run->sim.failed; i++) {
+		if (!s->may_reset)
+			run_expect_complete(run, i);
+		if (!strips(s) && !s->prepare)
+			run_expect(run, !run->client.ep[i].fell_back && !run->host.ep[i].fell_back,
+				   "connection %d fell back to TCP without a cause", i);
+	}
+	if (s->check && !run->sim.failed)
+		s->check(run);
+}
+
+void scenario_run(const struct scenario *s, bool verbose, const char *pcap, struct result *out)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct sim *sim = &run->sim;
+	uint64_t start;
+
+	run->s = s;
+	sim_init(sim, s->seed);
+	sim->verbose = verbose;
+	sim->check_every = s->check_every;
+	if (pcap)
+		sim_pcap_open(sim, pcap);
+	sim_set_current(sim);
+	start = sim->now_us;
+	for (int i = 0; i < s->link_count; i++) {
+		struct link *l = &run->link[i];
+
+		link_init(l, sim, i, s->link[i]);
+		memcpy(l->outages, s->outages[i], sizeof(l->outages));
+		l->outage_count = s->outage_count[i];
+	}
+	host_init(&run->client, run, true);
+	if (s->proxy)
+		gateway_init(&run->gateway, run);
+	else
+		host_init(&run->host, run, false);
+	for (int i = 0; i < s->link_count; i++) {
+		run->link[i].dir[DOWN].receive = host_receive;
+		run->link[i].dir[DOWN].receive_ctx = &run->client;
+		run->link[i].dir[UP].receive = s->proxy ? gateway_receive : host_receive;
+		run->link[i].dir[UP].receive_ctx = s->proxy ? (void *)&run->gateway :
+							      (void *)&run->host;
+	}
+	host_start(&run->client);
+	sim_timer_init(sim, &run->sampler, sample);
+	sim_timer_init(sim, &run->drainer, drain);
+	if (s->check) {
+		run->samples = calloc(SAMPLE_MAX, sizeof(*run->samples));
+		sim_arm(&run->sampler, sim->now_us);
+	}
+	if (s->drain_us)
+		sim_arm(&run->drainer, sim->now_us + s->drain_us);
+	if (s->prepare)
+		s->prepare(run);
+
+	while (!all_done(run) && sim_step(sim)) {
+		if (sim->now_us > start + s->bound_us) {
+			judge_silence(run);
+			sim_fail(sim, "not done within %llu s (client %s, received %llu and %llu)",
+				 (unsigned long long)(s->bound_us / SECOND),
+				 run->client.ep[0].conn ?
+				 mptcp_state_name(run->client.ep[0].conn->state) : "closed",
+				 (unsigned long long)run_app(run, 0, 0)->received,
+				 (unsigned long long)run_app(run, 1, 0)->received);
+		}
+		if (sim->events > 30000000)
+			sim_fail(sim, "too many events");
+	}
+	if (!sim->failed)
+		judge(run);
+
+	host_fini(&run->client);
+	if (s->proxy)
+		gateway_fini(&run->gateway);
+	else
+		host_fini(&run->host);
+	for (int i = 0; i < s->link_count; i++)
+		link_fini(&run->link[i]);
+	sim_set_current(NULL);
+	memset(out, 0, sizeof(*out));
+	out->failed = sim->failed;
+	memcpy(out->reason, sim->reason, sizeof(out->reason));
+	out->hash = sim->hash;
+	out->events = sim->events;
+	out->end_us = sim->now_us - start;
+	for (int i = 0; i < s->conn_count; i++) {
+		out->fallbacks += run->client.ep[i].fell_back;
+		out->resets += run->client.ep[i].was_reset;
+	}
+	free(run->samples);
+	sim_fini(sim);
+	free(run);
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A simulator in virtual time for the engine: hosts that run src/mptcp or src/proxy,
+ * links that harm packets, and applications that verify every byte.
+ *
+ * Everything that happens follows from a scenario, and a random scenario from its
+ * seed, so that a failure can be run again and looked at (`tests/sim/run --seed N
+ * -v`).  Only the engine library is linked: no socket, no clock.
+ *
+ * Files: sim.c (time, trace), link.c (what happens to packets), app.c (what the two
+ * applications want), host.c (an MPTCP host), gateway.c (the proxy and the servers
+ * behind it), scenario.c (random scenarios; one run from begin to end),
+ * scenarios_*.c (directed ones), main.c (the runner).
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/counters.h"
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/timer.h"
+#include "mptcp/mptcp.h"
+#include "proxy/proxy.h"
+#include "rng.h"
+#include "wire/packet.h"
+#include "wire/sink.h"
+
+#define LINK_MAX 4
+#define CONN_MAX 3
+#define OUTAGE_MAX 4
+#define MTU 1500u
+
+#define MS 1000ull
+#define SECOND 1000000ull
+
+/* ---- time and verdicts (sim.c) ---------------------------------------------- */
+
+struct sim;
+
+struct sim_timer {
+	struct timer_node node;
+	struct sim *sim;
+	void (*fire)(struct sim_timer *t);
+};
+
+struct sim {
+	uint64_t now_us;
+	struct timer_heap timers;
+	struct rng rng;                 /* chance on links and in applications */
+	uint64_t hash;                  /* over everything that happened */
+	uint64_t events;
+	uint32_t check_every;           /* engine invariants after each so many events */
+	bool failed;
+	char reason[400];               /* the first failure */
+	bool verbose;
+	FILE *pcap;
+};
+
+void sim_init(struct sim *sim, uint64_t seed);
+void sim_fini(struct sim *sim);
+void sim_timer_init(struct sim *sim, struct sim_timer *t, void (*fire)(struct sim_timer *));
+void sim_arm(struct sim_timer *t, uint64_t when_us);
+/* Fires what is due next; false when nothing ever will be, or the run has failed. */
+bool sim_step(struct sim *sim);
+/* Notes the first failure, which ends the run. */
+void sim_fail(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line of the trace (-v). */
+void sim_note(struct sim *sim, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_hash(struct sim *sim, const void *data, size_t len);
+/* Times to note engine log lines with; NULL: none running. */
+void sim_set_current(struct sim *sim);
+
+struct sim_packet {
+	struct list link;
+	uint64_t arrival_us;
+	size_t len;
+	bool merged;                    /* by GRO: its checksum is known to be right */
+	uint8_t data[];
+};
+
+void sim_trace_packet(struct sim *sim, const char *what, int link, int dir,
+		      const uint8_t *data, size_t len);
+void sim_pcap_open(struct sim *sim, const char *path);
+void sim_pcap_write(struct sim *sim, const uint8_t *data, size_t len);
+
+/* ---- links (link.c) --------------------------------------------------------- */
+
+enum { UP, DOWN };              /* client to server, server to client */
+
+/* One direction of a path; probabilities in millionths. */
+struct link_params {
+	uint64_t rate_bps;
+	uint32_t delay_us, jitter_us;
+	uint32_t queue_bytes;
+	uint32_t loss;
+	uint32_t burst_begin, burst_us;         /* a burst loses all for up to burst_us */
+	uint32_t reorder, reorder_us;           /* held back for up to reorder_us */
+	uint32_t duplicate, corrupt;
+	uint32_t gro_us;                /* merge what arrives within this; 0: no GRO */
+	/* A middlebox that takes MPTCP options out. */
+	bool strip_syn, strip_third_ack;        /* SYN and SYN/ACK; first packet after it */
+	uint32_t strip_data_from;       /* from the n-th data packet on; 0: never */
+	bool lose_third_ack;            /* the first packet after the handshake */
+	bool lose_first_data;
+	bool tamper_join;               /* breaks the HMACs of joins */
+};
+
+struct outage {
+	uint64_t from_us, to_us;
+};
+
+struct link;
+
+struct link_dir {
+	struct link *link;
+	int dir;
+	struct link_params p;
+	struct list queue;              /* struct sim_packet by arrival */
+	struct sim_timer timer;
+	uint64_t busy_until_us, last_arrival_us;
+	uint64_t burst_until_us;
+	uint32_t plain_count, data_count;       /* packets without SYN, with payload */
+	uint64_t bytes_in, bytes_out;
+	/* Receives a batch of packets, which it must not keep. */
+	void (*receive)(void *ctx, struct list *batch);
+	void *receive_ctx;
+	/* Directed scenarios: may change a packet; false: lost. */
+	bool (*filter)(struct link_dir *d, struct sim_packet *p, struct packet *parsed);
+	uint64_t filter_state[4];
+};
+
+struct link {
+	struct sim *sim;
+	int index;
+	struct link_dir dir[2];
+	struct outage outages[OUTAGE_MAX];
+	int outage_count;
+};
+
+void link_init(struct link *l, struct sim *sim, int index, const struct link_params p[2]);
+void link_fini(struct link *l);
+/* What a packet_sink does: cuts super-segments and sends the pieces. */
+void link_emit(struct link_dir *d, const struct packet_out *out);
+/* A packet with a right checksum. */
+void link_send_raw(struct link_dir *d, const uint8_t *data, size_t len);
+/* Makes NOPs of all MPTCP options. */
+void link_strip_mptcp(struct sim_packet *p, struct packet *parsed);
+/* Computes the checksum anew after a change. */
+void link_fix_checksum(struct sim_packet *p);
+/* The link that an address of the client belongs to, or -1. */
+int link_of(const struct ip_addr *client);
+void link_client_addr(struct ip_addr *out, int index, bool v6);
+void link_server_addr(struct ip_addr *out, bool v6);
+/* Answers a packet that nobody wants with a RST. */
+void link_refuse(struct link_dir *back, const struct packet *p);
+
+/* ---- applications (app.c) --------------------------------------------------- */
+
+enum app_close {
+	APP_CLOSE_WHEN_SENT,
+	APP_CLOSE_AFTER_PEER,           /* when the peer has ended and all is read */
+};
+
+#define NO_ABORT UINT64_MAX
+
+struct app_plan {
+	uint64_t total;                 /* bytes to send */
+	uint64_t start_after;           /* ... once so many were received */
+	uint64_t start_us;              /* ... and so long after establishment */
+	uint64_t write_chunk, write_gap_us;     /* gap 0: as fast as it goes */
+	uint64_t read_chunk, read_gap_us;
+	uint64_t pause_at, pause_us;    /* stops to read there, once; 0 us: never */
+	enum app_close close;
+	uint64_t close_delay_us;
+	uint64_t abort_sent, abort_received, abort_us;  /* NO_ABORT: never */
+};
+void app_plan_default(struct app_plan *p);
+
+struct app {
+	struct sim *sim;
+	const char *name;
+	struct app_plan plan;
+	struct app *peer;
+	uint64_t content;               /* seed of what it sends */
+	bool started;
+	uint64_t started_us;
+	uint64_t sent;                  /* handed to the transport */
+	bool shut;                      /* its end was handed over too */
+	uint64_t shut_us;
+	uint64_t received;              /* delivered to it, verified */
+	uint64_t consumed;              /* ... and read */
+	uint64_t next_write_us, next_read_us;
+	uint64_t write_left, read_left; /* of this gap's chunk */
+	bool paused, pause_done;
+	bool eof, reset, aborted;
+	uint64_t first_byte_us, last_byte_us, eof_us, closing_us;
+};
+
+void app_init(struct app *a, struct sim *sim, const char *name, const struct app_plan *plan,
+	      uint64_t content, struct app *peer);
+/* The transport is ready for data. */
+void app_start(struct app *a);
+/* How much it would write now. */
+uint64_t app_want_write(struct app *a);
+/* Its next `len` bytes. */
+void app_generate(struct app *a, uint8_t *out, size_t len);
+/* Verifies bytes that came for it, at stream offset `offset`. */
+void app_verify(struct app *a, uint64_t offset, const uint8_t *data, size_t len);
+/* How much of what it received it would take now; app_read() takes it. */
+uint64_t app_want_read(struct app *a);
+void app_read(struct app *a, uint64_t len);
+bool app_want_shutdown(struct app *a);
+void app_did_shutdown(struct app *a);
+bool app_want_abort(struct app *a);
+void app_did_abort(struct app *a);
+/* The peer's end, as the transport tells it: must be the truth. */
+void app_eof(struct app *a);
+void app_reset(struct app *a);
+/* When it will want something that it does not want now. */
+uint64_t app_next(const struct app *a);
+
+/* ---- hosts (host.c) --------------------------------------------------------- */
+
+struct host;
+
+struct endpoint {               /* one connection of a host */
+	struct host *host;
+	int index;
+	struct mptcp_conn *conn;        /* NULL before and after */
+	struct app app;
+	struct sim_timer timer;
+	bool established, closed, fell_back, was_reset;
+	uint64_t accept_us;             /* passive: when to accept; TIMER_NEVER: done */
+	uint64_t open_us;               /* active: when to open */
+	uint64_t closed_us;
+	uint64_t delivered;             /* bytes of the stream seen by the callback */
+	struct {
+		const uint8_t *data;
+		size_t len;
+		uint64_t offset;
+	} held[64];                     /* delivered in place, verified at the batch's end */
+	int held_count;
+	struct {
+		struct mptcp_subflow *sf;
+		uint64_t next_us;
+		uint32_t tries;
+	} path[LINK_MAX];
+	uint32_t joins;                 /* subflows that became active by joining */
+	char close_reason[32];
+	uint64_t idle_turns;
+};
+
+struct scenario;
+struct run;
+
+struct host {
+	struct run *run;
+	struct sim *sim;
+	bool active;
+	struct counters counters;
+	struct pool pool;
+	struct mptcp_env env;
+	struct rng rng;
+	struct list flows;
+	struct packet_sink sink;
+	struct endpoint ep[CONN_MAX];
+	uint16_t next_port;
+};
+
+void host_init(struct host *h, struct run *run, bool active);
+/* Opens the active host's connections at their times. */
+void host_start(struct host *h);
+void host_receive(void *ctx, struct list *batch);
+/* Frees what is left and looks for leaks. */
+void host_fini(struct host *h);
+void host_turn(struct endpoint *ep);
+
+/* ---- the gateway (gateway.c) ------------------------------------------------ */
+
+enum server_kind {
+	SERVER_ANSWERS,
+	SERVER_REFUSES,
+	SERVER_UNREACHABLE,
+	SERVER_SILENT,
+	SERVER_NO_FILES,                /* server_open() itself fails */
+};
+
+struct server_plan {
+	enum server_kind kind;
+	uint64_t connect_us;
+	uint64_t pipe_bytes;            /* socket buffer, each direction */
+	bool short_io;                  /* reads and writes do less than they could */
+};
+
+struct server {
+	struct gateway *gateway;
+	struct session *session;
+	int index;
+	bool open, connected, announced, dead;
+	int error;                      /* of connect(), then of the connection */
+	bool want_read, want_write;
+	bool fin_in;                    /* the proxy shut its side */
+	uint64_t in_fill, out_fill;     /* bytes in the two pipes */
+	uint64_t out_offset;            /* next byte that the proxy reads */
+	uint64_t connect_at_us;
+	struct app app;
+};
+
+struct gateway {
+	struct run *run;
+	struct sim *sim;
+	struct proxy *proxy;
+	struct proxy_config config;
+	struct proxy_service service;
+	struct ip_prefix prefixes[2];
+	struct port_range port;
+	struct counters counters;
+	struct packet_sink sink;
+	struct rng rng;
+	struct server server[CONN_MAX];
+	struct sim_timer timer;
+	uint64_t stop_us;               /* proxy_free() then; TIMER_NEVER: at the end */
+	uint64_t opened;
+};
+
+void gateway_init(struct gateway *g, struct run *run);
+void gateway_receive(void *ctx, struct list *batch);
+bool gateway_done(const struct gateway *g);
+void gateway_fini(struct gateway *g);
+
+/* ---- scenarios (scenario.c) ------------------------------------------------- */
+
+struct scenario {
+	uint64_t seed;
+	const char *name;               /* NULL: random */
+	bool proxy, v6;
+	int link_count;
+	struct link_params link[LINK_MAX][2];
+	struct outage outages[LINK_MAX][OUTAGE_MAX];
+	int outage_count[LINK_MAX];
+	int conn_count;
+	struct app_plan plan[CONN_MAX][2];      /* client, server */
+	uint64_t open_us[CONN_MAX];
+	uint64_t accept_us;             /* passive host: delay before the SYN/ACK */
+	struct mptcp_config cfg[2];
+	uint32_t join_links, backup_links;      /* bits */
+	uint64_t join_delay_us, rejoin_delay_us;
+	bool rejoin;
+	struct server_plan server[CONN_MAX];
+	bool accept_first;
+	uint64_t proxy_stop_us;         /* TIMER_NEVER: not */
+	uint64_t drain_us;
+	bool may_reset;                 /* ends other than complete are right, too */
+	uint64_t bound_us;              /* virtual time within which all must end */
+	uint32_t check_every;
+	/* Directed scenarios. */
+	void (*prepare)(struct run *run);
+	void (*check)(struct run *run);
+};
+
+#define SAMPLE_US (100 * MS)
+#define SAMPLE_MAX 4000
+
+struct sample {                 /* every SAMPLE_US, of connection 0 */
+	uint64_t received[2];           /* by client, by server */
+	uint64_t link_bytes[LINK_MAX];  /* both directions, arrived */
+};
+
+struct run {
+	struct sim sim;
+	const struct scenario *s;
+	struct link link[LINK_MAX];
+	struct host client;
+	struct host host;               /* engine mode: the passive host */
+	struct gateway gateway;         /* proxy mode */
+	struct sample *samples;         /* directed scenarios only */
+	int sample_count;
+	struct sim_timer sampler;
+	struct sim_timer drainer;
+};
+
+/* A scenario without impairments: two links, one connection, defaults. */
+void scenario_default(struct scenario *s, bool proxy);
+void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
+void scenario_print(const struct scenario *s, FILE *out);
+
+struct result {
+	bool failed;
+	char reason[400];
+	uint64_t hash, events, end_us;
+	uint32_t fallbacks, resets, joins;
+};
+void scenario_run(const struct scenario *s, bool verbose, const char *pcap, struct result *out);
+
+/* The two applications of connection `i`. */
+struct app *run_app(struct run *run, int side, int i);
+/* Fails the run unless `cond`. */
+#define run_expect(run, cond, ...)                                             \
+	do {                                                                   \
+		if (!(cond))                                                   \
+			sim_fail(&(run)->sim, __VA_ARGS__);                    \
+	} while (0)
+/* Fails the run unless connection `i` ended with both streams complete. */
+void run_expect_complete(struct run *run, int i);
+/* Payload received by `side` (0: client) between two times, in bits per second. */
+uint64_t run_goodput_bps(struct run *run, int side);
+
+struct directed {
+	const char *name;
+	void (*make)(struct scenario *s);
+};
+extern const struct directed directed_basic[], directed_paths[], directed_options[],
+	directed_proxy[];
+
+#endif
