@@ -265,13 +265,15 @@ static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packe
 static bool handle_timewait(struct proxy *proxy, struct flow *f, const struct packet *p,
 			    uint64_t now_us)
 {
+	uint64_t until_us = f->tw.until_us;
 	struct tcp_header h = { .flags = 0 };
 
 	switch (tcp_timewait_input(&f->tw, p, now_us, f->time_wait_us)) {
 	case TCP_TIMEWAIT_DROP:
 		break;
 	case TCP_TIMEWAIT_ACK:
-		flowtable_renew(&proxy->flows, f);
+		if (f->tw.until_us != until_us)
+			flowtable_renew(&proxy->flows, f);
 		tcp_timewait_header(&f->tw, now_us, &h);
 		proxy_emit_answer(proxy, &p->tuple, &h);
 		break;
