@@ -532,6 +532,43 @@ mib_all() {
 
 nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }
 
+# ---- a middlebox that strips MPTCP options ----------------------------------
+
+# strip_on WHAT NIC [BYTES]: on the client's NIC, off goes every MPTCP option of
+#   syn      SYNs (out)
+#   synack   SYN/ACKs (in)
+#   in, out, both   all packets of that way that carry data, from BYTES of data on
+#            (each connection its own count; the default is about the fifth packet)
+#   ack      all packets out without data, at once
+# The client's own hooks do it: beyond its IP stack, before the gateway's.
+strip_on() {
+	local what=$1 nic=$2 bytes=${3:-7000} rules=()
+	local over="meta length > 150 update @seen"
+	case $what in
+	syn) rules=("out oifname $nic tcp flags & (syn | ack) == syn") ;;
+	synack) rules=("in iifname $nic tcp flags & (syn | ack) == (syn | ack)") ;;
+	ack) rules=("out oifname $nic tcp flags & (syn | ack) == ack meta length <= 150") ;;
+	in | both) rules+=("in iifname $nic $over { tcp dport quota over $bytes bytes }") ;;&
+	out | both) rules+=("out oifname $nic $over { tcp sport quota over $bytes bytes }") ;;
+	esac
+	on_client nft -f - <<-END
+	table inet strip
+	delete table inet strip
+	table inet strip {
+		set seen { type inet_service; flags dynamic; size 1000; }
+		chain out { type filter hook output priority mangle; }
+		chain in { type filter hook prerouting priority -400; }
+	}
+	$(printf 'add rule inet strip %s counter reset tcp option mptcp\n' "${rules[@]}")
+	END
+}
+strip_off() { on_client nft delete table inet strip; }
+# How many packets were robbed.
+strip_count() {
+	on_client nft list table inet strip 2>/dev/null |
+		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
+}
+
 # ---- transfers -------------------------------------------------------------
 
 url_host() { case $1 in v6) echo "[$SRV_6]" ;; *) echo $SRV ;; esac; }
@@ -568,7 +605,7 @@ ok() { # ok STATUS DESCRIPTION
 	if [ "$1" = 0 ]; then
 		echo "ok $TAP_N - $2"
 	else
-		TAP_FAILED=$((TAP_FAILED + 1))
+		case $2 in *"# TODO"*) ;; *) TAP_FAILED=$((TAP_FAILED + 1)) ;; esac
 		echo "not ok $TAP_N - $2"
 	fi
 	return "$1"
@@ -581,6 +618,8 @@ check() {
 	"$@"
 	ok $? "$what"
 }
+# In native mode the peer's known faults are told, not failed: the test is of the proxy.
+todo() { [ "$LAB_MODE" = native ] && echo " # TODO the kernel as the server"; }
 is() { # is GOT WANTED DESCRIPTION
 	local rc=0
 	[ "$1" = "$2" ] || rc=1

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Uploads of 20 MB over two unequal paths, IPv4 and IPv6: what the server stored
+# is what the client sent, both paths used, no fallback.
+set -u
+. "$(dirname "$0")/lib.sh"
+lab_test
+daemon_start
+
+for family in v4 v6; do
+	mib_mark
+	before=$(nic_bytes c2 tx)
+	check "$family: upload" put $family 20000000 $family
+	fast_enough "$SPEED" 60 "$family upload"
+	same "$LAB_TMP/www/f20000000" "$LAB_TMP/put/$family" "$family: every byte is right"
+	mptcp_ok "$family"
+	diag "bytes sent on c2: $(($(nic_bytes c2 tx) - before))"
+done
+check "v4: the server saw the client's address" grep -q "^$C1 PUT /put/v4 201" "$LAB_TMP/access.log"
+check "v6: the server saw the client's address" grep -q "^$C1_6 PUT /put/v6 201" "$LAB_TMP/access.log"
+for size in 0 1 100 1000 10000; do
+	put v4 $size s$size
+	same "$LAB_TMP/www/f$size" "$LAB_TMP/put/s$size" "a file of $size bytes"
+done
+done_testing

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The daemon dies (kill -9) under traffic: what is new works at once, as plain TCP.
+# After a restart it is MPTCP again, with one ruleset, not two.  After SIGTERM
+# nothing of it is left: no table, no rule, no device.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+lab_test
+
+rules() { on_gw ip rule; on_gw ip -6 rule; }
+links() { on_gw ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort | tr '\n' ' '; }
+tables() { on_gw nft list tables | grep -c 'inet mptcp_proxy'; }
+everything() { on_gw nft list ruleset; on_gw iptables-save; on_gw ip6tables-save; }
+xt_rules() { everything 2>/dev/null | grep -c NFQUEUE; }
+rules_before=$(rules) links_before=$(links) xt_before=$(xt_rules)
+routes_before=$(on_gw ip route show table all | sort; on_gw ip -6 route show table all | sort)
+
+daemon_start
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "MPTCP before"
+is "$(tables)" 1 "one ruleset"
+xt_one=$(xt_rules)
+
+spawn "$NS_C" traffic "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 50000000 --timeout 5
+sleep 1.5
+daemon_kill9
+is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 10)" "ok tcp" \
+	"after kill -9, a new connection works, as plain TCP"
+check "after kill -9, a download" get v4 1000000 "$LAB_TMP/out/dead"
+same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/dead" "after kill -9, every byte is right"
+check "after kill -9, IPv6 too" get v6 1000000 "$LAB_TMP/out/dead6"
+same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/dead6" "after kill -9, IPv6: every byte is right"
+
+daemon_start
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp 1" \
+	"after the restart, MPTCP again"
+is "$(tables)" 1 "one ruleset, the old one is gone"
+is "$(xt_rules)" "$xt_one" "as many queue rules as at first"
+check "after the restart, a download" get v4 5000000 "$LAB_TMP/out/again"
+same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/again" "after the restart, every byte is right"
+
+daemon_stop
+is "$(tables)" 0 "after SIGTERM, no ruleset"
+is "$(xt_rules)" "$xt_before" "after SIGTERM, no queue rule"
+is "$(rules)" "$rules_before" "after SIGTERM, no ip rule"
+is "$(links)" "$links_before" "after SIGTERM, no device"
+is "$(on_gw ip route show table all | sort; on_gw ip -6 route show table all | sort)" \
+	"$routes_before" "after SIGTERM, no route"
+is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "ok tcp" "after SIGTERM, plain TCP"
+done_testing
