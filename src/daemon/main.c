@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * mptcp-proxyd: options, start, reload, end.
+ *
+ * Order at start: configuration, privileges, worker (queue and device), control socket,
+ * return routes, and the ruleset last, because from then on packets come.  The end
+ * is the reverse.  Whatever fails at start is told in one line, and nothing is left
+ * behind.
+ *
+ * Everything here runs on the worker's event loop: signals, the control socket, the
+ * watchdog.  struct daemon owns the configuration in force.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/logging.h"
+#include "daemon/routes.h"
+#include "daemon/ruleset.h"
+#include "daemon/status.h"
+#include "io/worker.h"
+
+#define EXIT_USAGE 2
+
+/* Descriptors besides one for each server connection. */
+#define SPARE_FILES 64
+/* How long before drain_timeout ends systemd is told to wait on. */
+#define STOP_MARGIN_US 15000000ull
+
+struct daemon {
+	const char *config_path;
+	struct config *config;
+	struct worker *worker;
+	struct control *control;
+	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end;
+	uint64_t started_us;
+	bool draining;
+	bool stopping;          /* by signal, so with an end */
+};
+
+static uint64_t monotonic_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void report_stderr(void *ctx, const char *message)
+{
+	(void)ctx;
+	fprintf(stderr, "%s\n", message);
+}
+
+static struct ruleset_config ruleset_of(const struct config *c)
+{
+	uint64_t flows = (uint64_t)c->proxy.max_connections * 4;
+
+	return (struct ruleset_config){
+		.services = c->proxy.services,
+		.service_count = c->proxy.service_count,
+		.device = c->device,
+		.queue = c->queue,
+		.queue_count = (uint16_t)c->workers,
+		.mark = c->mark,
+		.mark_mask = c->mark_mask,
+		.flow_max = flows < 65536 ? 65536 : flows > 1u << 20 ? 1u << 20 : (uint32_t)flows,
+	};
+}
+
+/* ---- privileges and limits ---------------------------------------------------------- */
+
+/*
+ * Checks that the capabilities are there.  Without root they are made ambient, so that
+ * nft and iptables, which are run as children, have them too.
+ */
+static int check_capabilities(void)
+{
+	static const struct {
+		int number;
+		const char *name;
+	} needed[] = { { CAP_NET_ADMIN, "CAP_NET_ADMIN" }, { CAP_NET_RAW, "CAP_NET_RAW" } };
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	uint32_t mask = 0;
+
+	if (syscall(SYS_capget, &head, data)) {
+		log_error("cannot read this process's capabilities: %s", strerror(errno));
+		return -1;
+	}
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		mask |= 1u << needed[i].number;
+		if (data[0].effective & (1u << needed[i].number))
+			continue;
+		log_error("%s is missing: run mptcp-proxyd as root, or from the systemd unit, "
+			  "which grants CAP_NET_ADMIN and CAP_NET_RAW", needed[i].name);
+		return -1;
+	}
+	if (!geteuid())
+		return 0;
+	data[0].inheritable |= mask;
+	if (syscall(SYS_capset, &head, data))
+		return 0;       /* nft will say what it misses */
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, needed[i].number, 0, 0);
+	return 0;
+}
+
+/* Whether the kernel lets sockets have foreign addresses (TPROXY support). */
+static int check_transparent(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, err = 0;
+
+	if (fd < 0 || setsockopt(fd, SOL_IP, IP_TRANSPARENT, &one, sizeof(one))) {
+		err = -errno;
+		log_error("sockets cannot have the clients' addresses (IP_TRANSPARENT): %s",
+			  strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static void raise_file_limit(const struct config *c)
+{
+	rlim_t want = (rlim_t)c->proxy.max_connections + SPARE_FILES;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
+		return;
+	if (limit.rlim_max < want) {
+		struct rlimit more = { .rlim_cur = want, .rlim_max = want };
+
+		if (!setrlimit(RLIMIT_NOFILE, &more))
+			return;
+		log_warning("the limit of %llu open files allows fewer than max_connections = %u "
+			    "(raise it with LimitNOFILE= or ulimit -n)",
+			    (unsigned long long)limit.rlim_max, c->proxy.max_connections);
+	}
+	limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* ---- reload ------------------------------------------------------------------------- */
+
+struct reload_report {
+	char first[512];
+	unsigned count;
+};
+
+static void report_reload(void *ctx, const char *message)
+{
+	struct reload_report *r = ctx;
+
+	log_error("%s", message);
+	if (!r->count++)
+		snprintf(r->first, sizeof(r->first), "%s", message);
+}
+
+/* Keeps what only a restart may change. */
+static void keep_start_values(struct config *new, const struct config *old)
+{
+	char keys[128];
+
+	if (config_restart_keys(old, new, keys, sizeof(keys)))
+		log_warning("reload: changes of %s come into force with a restart", keys);
+	new->workers = old->workers;
+	memcpy(new->device, old->device, sizeof(new->device));
+	new->queue = old->queue;
+	new->mark = old->mark;
+	new->mark_mask = old->mark_mask;
+	memcpy(new->control, old->control, sizeof(new->control));
+}
+
+static int reload(struct daemon *d, char *err, size_t err_len)
+{
+	struct reload_report report = { .count = 0 };
+	struct ruleset_config ruleset;
+	struct config *new, *old = d->config;
+	char why[256];
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
+	new = config_load(d->config_path, report_reload, &report);
+	if (!new) {
+		if (report.count > 1)
+			snprintf(err, err_len, "%s (and %u more mistakes)", report.first,
+				 report.count - 1);
+		else
+			snprintf(err, err_len, "%s", report.first);
+		goto fail;
+	}
+	keep_start_values(new, old);
+	ruleset = ruleset_of(new);
+	if (ruleset_update(&ruleset, why, sizeof(why))) {
+		snprintf(err, err_len, "%s", why);
+		log_error("%s", why);
+		goto fail;
+	}
+	worker_set_config(d->worker, &new->proxy);
+	d->config = new;
+	config_free(old);
+	log_set_level(new->log_level);
+	raise_file_limit(new);
+	log_notice("configuration reloaded, %zu service%s", new->proxy.service_count,
+		   new->proxy.service_count == 1 ? "" : "s");
+	sd_notify(0, "READY=1");
+	return 0;
+fail:
+	config_free(new);
+	log_error("reload: the old configuration stays in force");
+	sd_notify(0, "READY=1");
+	return -EINVAL;
+}
+
+/* ---- the end ------------------------------------------------------------------------ */
+
+static void begin_drain(struct daemon *d)
+{
+	if (d->draining)
+		return;
+	d->draining = true;
+	log_notice("draining: new connections pass, %zu of ours go on",
+		   proxy_session_count(worker_proxy(d->worker)));
+	worker_drain(d->worker);
+}
+
+static void on_drain_end(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	log_notice("drain_timeout is over: %zu connections are reset",
+		   proxy_session_count(worker_proxy(d->worker)));
+	worker_stop(d->worker);
+}
+
+/* SIGTERM and SIGINT: the first drains, the second ends. */
+static void on_stop(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t bound_us = d->config->drain_timeout_us;
+	struct timeval tv = { .tv_sec = (time_t)(bound_us / 1000000) };
+
+	(void)what;
+	if (d->stopping) {
+		log_notice("signal %d again: ending at once", (int)number);
+		worker_stop(d->worker);
+		return;
+	}
+	d->stopping = true;
+	sd_notifyf(0, "STOPPING=1\nSTATUS=Draining\nEXTEND_TIMEOUT_USEC=%llu",
+		   (unsigned long long)(bound_us + STOP_MARGIN_US));
+	begin_drain(d);
+	if (bound_us)
+		evtimer_add(d->drain_end, &tv);
+	else
+		worker_stop(d->worker);
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *ctx)
+{
+	char err[512];
+
+	(void)number;
+	(void)what;
+	reload(ctx, err, sizeof(err));  /* logs by itself */
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+/* ---- the control socket's commands ---------------------------------------------------- */
+
+static json_t *do_status(void *ctx, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+	const struct proxy_config *p = &d->config->proxy;
+
+	(void)err;
+	(void)err_len;
+	return status_summary(d->worker, d->draining, d->started_us, p->max_connections,
+			      p->memory_bytes);
+}
+
+static json_t *do_connections(void *ctx, uint64_t offset, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+
+	(void)err;
+	(void)err_len;
+	return status_connections(d->worker, offset);
+}
+
+static json_t *do_connection(void *ctx, uint64_t id, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+	json_t *found = status_connection(d->worker, id);
+
+	if (json_is_null(found)) {
+		snprintf(err, err_len, "there is no connection %llu", (unsigned long long)id);
+		return NULL;
+	}
+	return found ? json_pack("{s:o}", "connection", found) : NULL;
+}
+
+static json_t *do_reload(void *ctx, char *err, size_t err_len)
+{
+	return reload(ctx, err, err_len) ? NULL : json_object();
+}
+
+static json_t *do_drain(void *ctx, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+
+	(void)err;
+	(void)err_len;
+	begin_drain(d);
+	return json_pack("{s:I}", "connections",
+			 (json_int_t)proxy_session_count(worker_proxy(d->worker)));
+}
+
+static const struct control_ops control_ops = {
+	.status = do_status,
+	.connections = do_connections,
+	.connection = do_connection,
+	.reload = do_reload,
+	.drain = do_drain,
+};
+
+/* ---- start --------------------------------------------------------------------------- */
+
+static struct event *add_signal(struct daemon *d, int number, event_callback_fn fn)
+{
+	struct event *ev = evsignal_new(worker_base(d->worker), number, fn, d);
+
+	if (ev)
+		evsignal_add(ev, NULL);
+	return ev;
+}
+
+static int add_events(struct daemon *d)
+{
+	struct event_base *base = worker_base(d->worker);
+	uint64_t watchdog_us = 0;
+
+	d->sigterm = add_signal(d, SIGTERM, on_stop);
+	d->sigint = add_signal(d, SIGINT, on_stop);
+	d->sighup = add_signal(d, SIGHUP, on_hangup);
+	d->drain_end = evtimer_new(base, on_drain_end, d);
+	d->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, d);
+	if (!d->sigterm || !d->sigint || !d->sighup || !d->drain_end || !d->watchdog)
+		return -ENOMEM;
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
+		struct timeval half = {
+			.tv_sec = (time_t)(watchdog_us / 2000000),
+			.tv_usec = (suseconds_t)(watchdog_us / 2 % 1000000),
+		};
+
+		event_add(d->watchdog, &half);
+	}
+	return 0;
+}
+
+static void remove_events(struct daemon *d)
+{
+	struct event *events[] = {
+		d->sigterm, d->sigint, d->sighup, d->drain_end, d->watchdog
+	};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+}
+
+static int run(struct daemon *d)
+{
+	const struct config *c = d->config;
+	struct ruleset_config ruleset = ruleset_of(c);
+	struct worker_config worker = {
+		.count = c->workers,
+		.device = c->device,
+		.queue = c->queue,
+		.table = RULESET_TABLE,
+		.flow_timeout_s = RULESET_FLOW_TIMEOUT_S,
+		.proxy = &c->proxy,
+	};
+	bool rules = false, routes = false;
+	char err[512] = "";
+	int rc = -1;
+
+	d->started_us = monotonic_us();
+	d->worker = worker_new(&worker, err, sizeof(err));
+	if (!d->worker)
+		goto fail;
+	if (add_events(d)) {
+		snprintf(err, sizeof(err), "out of memory");
+		goto fail;
+	}
+	d->control = control_new(worker_base(d->worker), c->control, &control_ops, d, err,
+				 sizeof(err));
+	if (!d->control)
+		goto fail;
+	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
+		goto fail;
+	routes = true;
+	if (ruleset_install(&ruleset, err, sizeof(err)))
+		goto fail;
+	rules = true;
+	routes_check_forwarding();
+
+	log_notice("mptcp-proxyd %s is ready, %zu service%s", PACKAGE_VERSION,
+		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s");
+	sd_notify(0, "READY=1");
+	rc = worker_run(d->worker);
+	if (rc)
+		log_error("the event loop failed: %s", strerror(-rc));
+	sd_notify(0, "STOPPING=1");
+	goto out;
+fail:
+	log_error("%s", err);
+out:
+	/* Sessions first: their resets still need the rules. */
+	control_free(d->control);
+	remove_events(d);
+	if (d->worker)
+		worker_free(d->worker);
+	if (rules)
+		ruleset_remove();
+	if (routes)
+		routes_remove();
+	if (!rc)
+		log_notice("ended");
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: mptcp-proxyd [-c FILE] [--check | --print-ruleset]\n"
+		"\n"
+		"  -c, --config FILE   instead of " CONFIG_DEFAULT_FILE "\n"
+		"      --check         check the file, name each mistake, and end\n"
+		"      --print-ruleset show the netfilter rules that would be made, and end\n"
+		"      --version       show the version, and end\n"
+		"  -h, --help          show this, and end\n"
+		"\n"
+		"The daemon stays in the foreground.  SIGHUP reloads, SIGTERM drains and ends.\n");
+}
+
+enum { OPT_CHECK = 256, OPT_PRINT_RULESET, OPT_VERSION };
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "print-ruleset", no_argument, NULL, OPT_PRINT_RULESET },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .config_path = CONFIG_DEFAULT_FILE };
+	bool check = false, print = false;
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			d.config_path = optarg;
+			break;
+		case OPT_CHECK:
+			check = true;
+			break;
+		case OPT_PRINT_RULESET:
+			print = true;
+			break;
+		case OPT_VERSION:
+			printf("mptcp-proxyd %s\n", PACKAGE_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc || (check && print)) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+
+	d.config = config_load(d.config_path, report_stderr, NULL);
+	if (!d.config)
+		return EXIT_FAILURE;
+	if (check) {
+		printf("%s: OK\n", d.config_path);
+		rc = EXIT_SUCCESS;
+		goto out;
+	}
+	if (print) {
+		struct ruleset_config ruleset = ruleset_of(d.config);
+
+		ruleset_print(stdout, &ruleset, ruleset_queue_detect());
+		rc = EXIT_SUCCESS;
+		goto out;
+	}
+
+	logging_init(d.config->log_level);
+	signal(SIGPIPE, SIG_IGN);
+	rc = EXIT_FAILURE;
+	if (!check_capabilities() && !check_transparent()) {
+		raise_file_limit(d.config);
+		rc = run(&d);
+	}
+out:
+	config_free(d.config);
+	return rc;
+}

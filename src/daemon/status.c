@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * JSON of sessions, subflows and counters.  Only reads; runs on the worker's thread,
+ * between packets.
+ */
+#include "daemon/status.h"
+
+#include "base/addr.h"
+#include "io/worker.h"
+#include "mptcp/mptcp.h"
+#include "proxy/proxy.h"
+
+static json_t *endpoint_json(const struct ip_endpoint *e)
+{
+	char buf[IP_ENDPOINT_STRLEN];
+
+	return json_string(ip_endpoint_format(e, buf));
+}
+
+static json_int_t usec_to_msec(uint64_t now_us, uint64_t then_us)
+{
+	return now_us > then_us ? (json_int_t)((now_us - then_us) / 1000) : 0;
+}
+
+static json_t *subflow_json(const struct mptcp_subflow *sf)
+{
+	const struct tcp_conn *tc = &sf->tcp;
+
+	return json_pack(
+		"{s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:b, s:b}",
+		"local", endpoint_json(&sf->tx.src), "remote", endpoint_json(&sf->tx.dst),
+		"state", mptcp_subflow_state_name(sf->state),
+		"tcp_state", tcp_state_name(tc->state),
+		"srtt_us", (json_int_t)tc->srtt_us, "min_rtt_us", (json_int_t)tc->min_rtt_us,
+		"cwnd_bytes", (json_int_t)tc->cwnd_bytes,
+		"flight_bytes", (json_int_t)tc->flight_bytes, "mss", (int)tc->mss,
+		"bytes_sent", (json_int_t)sf->bytes_sent,
+		"bytes_received", (json_int_t)sf->bytes_received,
+		"bytes_retransmitted", (json_int_t)tc->bytes_retrans,
+		"timeouts", (json_int_t)tc->timeouts, "join", sf->join,
+		"backup", sf->backup || sf->peer_backup, "stale", sf->stale);
+}
+
+static json_t *session_json(const struct session_info *s, uint64_t now_us)
+{
+	static const char *const modes[] = {
+		[MPTCP_MODE_PENDING] = "pending",
+		[MPTCP_MODE_MPTCP] = "mptcp",
+		[MPTCP_MODE_FALLBACK] = "fallback",
+	};
+	json_t *subflows = json_array();
+	const struct mptcp_subflow *sf;
+
+	if (s->conn) {
+		list_for_each(sf, &s->conn->subflows, link)
+			json_array_append_new(subflows, subflow_json(sf));
+	}
+	return json_pack(
+		"{s:I, s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o}",
+		"id", (json_int_t)s->id, "client", endpoint_json(&s->client),
+		"server", endpoint_json(&s->server), "service", s->service ? s->service : "",
+		"state", s->state ? s->state : "", "mode", s->conn ? modes[s->conn->mode] : "pending",
+		"mptcp_state", s->conn ? mptcp_state_name(s->conn->state) : "none",
+		"age_ms", usec_to_msec(now_us, s->created_us),
+		"bytes_to_server", (json_int_t)s->bytes_to_server,
+		"bytes_to_client", (json_int_t)s->bytes_to_client,
+		"bytes_reinjected", (json_int_t)(s->conn ? s->conn->bytes_reinjected : 0),
+		"checksum", s->conn && s->conn->checksum_on, "subflows", subflows);
+}
+
+struct page {
+	json_t *list;
+	uint64_t now_us, offset, position;
+	bool more;
+};
+
+static bool add_to_page(void *ctx, const struct session_info *s)
+{
+	struct page *page = ctx;
+
+	if (page->position++ < page->offset)
+		return true;
+	if (json_array_size(page->list) == STATUS_PAGE) {
+		page->more = true;
+		return false;
+	}
+	json_array_append_new(page->list, session_json(s, page->now_us));
+	return true;
+}
+
+json_t *status_connections(struct worker *w, uint64_t offset)
+{
+	struct page page = {
+		.list = json_array(),
+		.now_us = worker_now(w),
+		.offset = offset,
+	};
+	json_t *answer;
+
+	proxy_sessions(worker_proxy(w), add_to_page, &page);
+	answer = json_pack("{s:o}", "connections", page.list);
+	if (page.more)
+		json_object_set_new(answer, "next", json_integer((json_int_t)(offset + STATUS_PAGE)));
+	return answer;
+}
+
+struct wanted {
+	uint64_t id, now_us;
+	json_t *found;
+};
+
+static bool find_wanted(void *ctx, const struct session_info *s)
+{
+	struct wanted *wanted = ctx;
+
+	if (s->id != wanted->id)
+		return true;
+	wanted->found = session_json(s, wanted->now_us);
+	return false;
+}
+
+json_t *status_connection(struct worker *w, uint64_t id)
+{
+	struct wanted wanted = { .id = id, .now_us = worker_now(w) };
+
+	proxy_sessions(worker_proxy(w), find_wanted, &wanted);
+	return wanted.found ? wanted.found : json_null();
+}
+
+json_t *status_summary(struct worker *w, bool draining, uint64_t started_us,
+		       uint32_t max_connections, size_t memory_bytes)
+{
+	const struct counters *c = worker_counters(w);
+	struct proxy *proxy = worker_proxy(w);
+	json_t *counters = json_object();
+
+	for (int i = 0; i < CNT_MAX; i++)
+		json_object_set_new(counters, counter_name((enum counter_id)i),
+				    json_integer((json_int_t)c->v[i]));
+	return json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+			 "version", PACKAGE_VERSION,
+			 "uptime_ms", usec_to_msec(worker_now(w), started_us),
+			 "draining", draining,
+			 "connections", (json_int_t)proxy_session_count(proxy),
+			 "max_connections", (json_int_t)max_connections,
+			 "memory_bytes", (json_int_t)proxy_memory(proxy),
+			 "memory_limit_bytes", (json_int_t)memory_bytes,
+			 "server_sockets", (json_int_t)worker_server_count(w),
+			 "flow_set_errors", (json_int_t)worker_flowset_errors(w),
+			 "counters", counters);
+}
