@@ -380,7 +380,9 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	if (events & TCP_EVENT_ACKED) {
 		sf->last_progress_us = now_us;
 		sf->stale = false;
-		if (conn->mode == MPTCP_MODE_FALLBACK && sf->tcp.state >= TCP_ESTABLISHED) {
+		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
+		if (conn->mode == MPTCP_MODE_FALLBACK &&
+		    (sf->tcp.state >= TCP_ESTABLISHED || events & TCP_EVENT_CLOSED)) {
 			bool fin = conn->fin_sent && sf->tcp.fin_acked;
 
 			mptcp_send_acked(conn, tcp_oldest_offset(&sf->tcp, conn->snd_nxt) + fin,
