@@ -393,9 +393,10 @@ static bool sequence_ok(struct tcp_conn *tc, const struct packet *p, uint64_t no
 	if (tc->ts_on && h->opt.has_ts && !(h->flags & TCP_RST) &&
 	    seq32_lt(h->opt.ts_val, tc->ts_recent) &&
 	    now_us - tc->ts_recent_us < TCP_PAWS_EXPIRY_US) {
+		/* An ACK that others overtook on the way is no news, and no attack. */
+		if (!len && seq32_geq(h->seq, left) && seq32_leq(h->ack, tc->snd_una))
+			return false;
 		counter_inc(tc->env->counters, CNT_TCP_PAWS);
-		if (h->flags & TCP_SYN)
-			challenge_ack(tc, now_us);
 		goto answer;
 	}
 	if (seq32_lt(right, tc->rcv_nxt))
@@ -417,8 +418,6 @@ static bool sequence_ok(struct tcp_conn *tc, const struct packet *p, uint64_t no
 	}
 	counter_inc(tc->env->counters, CNT_TCP_OUT_OF_WINDOW);
 answer:
-	if (h->flags & TCP_RST)
-		return false;
 	/* Data must be answered each time, or its sender repeats it; the rest must not. */
 	if (p->payload_len && seq32_leq(end, tc->rcv_nxt))
 		set_dsack(tc, h->seq, h->seq + (uint32_t)p->payload_len);

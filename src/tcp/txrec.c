@@ -283,6 +283,7 @@ static void delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_t 
 void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a)
 {
 	struct tcp_record *r = list_first(&tc->records, struct tcp_record, by_seq);
+	bool filled = false;
 
 	if (r)
 		a->head_retransmitted = r->transmissions > 1;
@@ -290,6 +291,8 @@ void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a)
 		struct tcp_record *next = list_next(&tc->records, r, struct tcp_record, by_seq);
 		uint32_t end = tcp_rec_end(r);
 
+		if (r->transmissions > 1)
+			filled = true;
 		if (seq32_gt(end, a->ack)) {
 			uint32_t cut = a->ack - r->seq;
 
@@ -309,6 +312,9 @@ void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a)
 		rec_remove(tc, r);
 		r = next;
 	}
+	/* What lay behind a gap at the receiver tells how long the gap was open. */
+	if (filled)
+		a->oldest_sent_us = a->newest_sent_us = 0;
 }
 
 /* The record that holds `seq`, searched from the hint; NULL past the end. */
