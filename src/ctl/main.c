@@ -180,12 +180,12 @@ static bool flag_of(const json_t *object, const char *name)
 
 static const char *bytes_text(char buf[CELL_BYTES], int64_t bytes)
 {
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		value /= 1000;
+	while (value >= 1000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		value /= 1024;
 		unit++;
 	}
 	snprintf(buf, CELL_BYTES, unit && value < 9.95 ? "%.1f %s" : "%.0f %s", value,

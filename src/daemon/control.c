@@ -318,6 +318,18 @@ fail:
 	return NULL;
 }
 
+/* An answer that was given in the loop's last turn, as far as the socket takes it. */
+static void send_rest(struct client *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	size_t len = evbuffer_get_length(out);
+	const unsigned char *data = evbuffer_pullup(out, -1);
+
+	if (len && data && send(bufferevent_getfd(c->bev), data, len,
+				MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("control: the last answer is lost: %s", strerror(errno));
+}
+
 void control_free(struct control *c)
 {
 	struct client *client, *next;
@@ -325,9 +337,7 @@ void control_free(struct control *c)
 	if (!c)
 		return;
 	list_for_each_safe(client, next, &c->clients, link) {
-		/* An answer that was given in the loop's last turn. */
-		evbuffer_write(bufferevent_get_output(client->bev),
-			       bufferevent_getfd(client->bev));
+		send_rest(client);
 		client_free(client);
 	}
 	event_free(c->retry);

@@ -192,13 +192,14 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	struct reload_report report = { .count = 0 };
 	struct ruleset_config ruleset;
 	struct config *new, *old = d->config;
+	uint32_t max_connections = old->proxy.max_connections;
 	char why[256];
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
 	new = config_load(d->config_path, report_reload, &report);
 	if (!new) {
 		if (report.count > 1)
-			snprintf(err, err_len, "%s (and %u more mistakes)", report.first,
+			snprintf(err, err_len, "%s (and %u more)", report.first,
 				 report.count - 1);
 		else
 			snprintf(err, err_len, "%s", report.first);
@@ -215,7 +216,8 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	d->config = new;
 	config_free(old);
 	log_set_level(new->log_level);
-	raise_file_limit(new);
+	if (new->proxy.max_connections != max_connections)
+		raise_file_limit(new);
 	log_notice("configuration reloaded, %zu service%s", new->proxy.service_count,
 		   new->proxy.service_count == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
