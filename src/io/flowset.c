@@ -206,7 +206,7 @@ struct flowset *flowset_new(const char *table, char *err, size_t err_len)
 {
 	struct change nobody = { .keep = false };
 	struct flowset *f = calloc(1, sizeof(*f));
-	int size = SEND_BUFFER, on = 1;
+	int size = SEND_BUFFER, on = 1, ret;
 
 	if (!f) {
 		snprintf(err, err_len, "flow sets: %s", strerror(ENOMEM));
@@ -226,7 +226,9 @@ struct flowset *flowset_new(const char *table, char *err, size_t err_len)
 	ip_addr_from_v4(&nobody.tuple.src.addr, (const uint8_t[4]){ 0, 0, 0, 0 });
 	nobody.tuple.dst.addr = nobody.tuple.src.addr;
 	send_changes(f, MSG_DESTROYSETELEM, true, false, &nobody, 1);
-	f->can_destroy = read_answers(f, false) == 0;
+	ret = read_answers(f, false);
+	/* The table may be made later; an unknown request is EINVAL. */
+	f->can_destroy = !ret || ret == -ENOENT;
 	return f;
 
 fail:
