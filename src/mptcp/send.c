@@ -294,15 +294,15 @@ uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
 	uint32_t mss = tcp_payload_mss(&sf->tcp, sf->tcp.option_len);
 	uint32_t room = tcp_send_room(&sf->tcp);
 
-	if (len > MPTCP_SEGMENT_MAX)
-		len = MPTCP_SEGMENT_MAX;
-	if (len <= room && len <= mss)
+	if (len <= room && len <= MPTCP_SEGMENT_MAX)
 		return len;
-	if (room >= mss) {
-		if (room < len)
-			len = room;
-		return len > mss ? len - len % mss : len;
-	}
+	/* More waits: whole segments only. */
+	if (room > MPTCP_SEGMENT_MAX)
+		room = MPTCP_SEGMENT_MAX;
+	if (room > len)
+		room = len;
+	if (room >= mss)
+		return room - room % mss;
 	/* Less than a segment fits: only if nothing is coming back that would make room. */
 	return sf->tcp.flight_bytes ? 0 : room;
 }
@@ -367,7 +367,7 @@ static uint32_t next_reinjection(struct mptcp_conn *conn, struct mptcp_subflow *
 		if (*holder && len > rec->offset + rec->len - begin)
 			len = rec->offset + rec->len - begin;
 		if (!*holder || (*holder)->stale)
-			return len > MPTCP_SEGMENT_MAX ? MPTCP_SEGMENT_MAX : (uint32_t)len;
+			return len > UINT32_MAX ? UINT32_MAX : (uint32_t)len;
 		reinject_done(conn, len);
 	}
 	return 0;
@@ -402,8 +402,8 @@ static void send_new(struct mptcp_conn *conn, const struct packet_sink *sink, ui
 
 		if (seq64_leq(end, conn->snd_nxt))
 			return;
-		len = end - conn->snd_nxt > MPTCP_SEGMENT_MAX ? MPTCP_SEGMENT_MAX
-							      : (uint32_t)(end - conn->snd_nxt);
+		len = end - conn->snd_nxt > UINT32_MAX ? UINT32_MAX
+						       : (uint32_t)(end - conn->snd_nxt);
 		sf = conn->mode == MPTCP_MODE_FALLBACK
 			     ? mptcp_first_subflow(conn)
 			     : conn->cfg.sched->pick(conn, len, NULL, now_us);

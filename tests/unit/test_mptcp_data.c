@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* DSS both ways, closing, reinjection and fallback (RFC 8684, sections 3.3 to 3.7). */
+#include "mptcp_peer.h"
+#include "wire/checksum.h"
+
+static struct peer p;
+
+static void data(struct peer_flow *f, uint64_t at, const char *text)
+{
+	struct packet d = peer_data(&p, f, at, text, strlen(text));
+
+	peer_send(&p, f, &d);
+}
+
+static void expect(const char *text)
+{
+	ck_assert_uint_eq(p.received_len, strlen(text));
+	ck_assert_mem_eq(p.received, text, strlen(text));
+}
+
+/* The low half of the DATA_ACK that stands for `n` bytes received. */
+static uint32_t acked(uint64_t n)
+{
+	return (uint32_t)peer_dsn(&p, n);
+}
+
+static const struct packet *last_on(const struct peer_flow *f)
+{
+	const struct packet *pkt, *last = NULL;
+
+	while ((pkt = peer_next(&p)) != NULL)
+		if (pkt->tuple.dst.port == f->tuple.src.port)
+			last = pkt;
+	return last;
+}
+
+START_TEST(data_over_two_subflows_is_one_stream)
+{
+	const struct packet *ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	data(&p.second, 5, "67890");
+	expect("");
+	ck_assert_uint_eq(p.counters.v[CNT_MP_OOO], 1);
+	data(&p.first, 0, "12345");
+	expect("1234567890");
+	peer_forget(&p);
+	peer_run(&p);
+	peer_advance(&p, 50000);
+	ack = last_on(&p.first);
+	ck_assert_ptr_nonnull(ack);
+	ck_assert_uint_eq((uint32_t)ack->tcp.mptcp.dss.data_ack, acked(10));
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(overlap_and_duplicate_are_delivered_once)
+{
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	data(&p.first, 0, "12345");
+	data(&p.second, 3, "45678");
+	data(&p.second, 0, "123");
+	expect("12345678");
+	ck_assert_uint_eq(p.counters.v[CNT_MP_DUP], 5);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(one_mapping_over_several_segments)
+{
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	d = peer_data(&p, &p.first, 0, "1234567890", 10);
+	d.payload_len = 4;
+	peer_send(&p, &p.first, &d);
+	/* The rest has no option of its own. */
+	d = peer_ack(&p, &p.first, 0);
+	d.payload = (const uint8_t *)"567890";
+	d.payload_len = 6;
+	peer_send(&p, &p.first, &d);
+	expect("1234567890");
+	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_MPTCP);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(short_numbers_wrap)
+{
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	/* Just before the low half of the DSN wraps. */
+	p.conn->rcv_nxt = p.conn->consumed = 0x1fffffffcull;
+	p.conn->rcv_adv = p.conn->rcv_nxt + 65536;
+	p.client_idsn = p.conn->rcv_nxt - 1;
+	for (int i = 0; i < 2; i++) {
+		d = peer_data(&p, &p.first, (uint64_t)(4 * i), "abcd", 4);
+		d.tcp.mptcp.dss.dsn_is64 = false;
+		d.tcp.mptcp.dss.dsn = (uint32_t)d.tcp.mptcp.dss.dsn;
+		peer_send(&p, &p.first, &d);
+	}
+	expect("abcdabcd");
+	ck_assert_uint_eq(p.conn->rcv_nxt, 0x200000004ull);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(mapping_out_of_subflow_order)
+{
+	peer_init(&p);
+	peer_open(&p);
+	p.first.seq += 3;
+	data(&p.first, 3, "456");
+	expect("");
+	p.first.seq -= 6;
+	data(&p.first, 0, "123");
+	expect("123456");
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(server_data_is_mapped_and_acknowledged)
+{
+	const struct packet *out;
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_queue(&p, 1000);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->payload_len, 1000);
+	ck_assert(out->tcp.mptcp.dss.has_map && out->tcp.mptcp.dss.has_ack);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.ssn, 1);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.data_len, 1000);
+	/* A subflow ACK alone does not release the data; the DATA_ACK does. */
+	p.first.ack += 1000;
+	ack = peer_ack(&p, &p.first, 0);
+	peer_send(&p, &p.first, &ack);
+	ck_assert_uint_eq(p.conn->sendq.end - p.conn->snd_una, 1000);
+	ack = peer_ack(&p, &p.first, 1000);
+	peer_send(&p, &p.first, &ack);
+	ck_assert_uint_eq(p.conn->sendq.end - p.conn->snd_una, 0);
+	ck_assert_uint_eq(p.pool.used_bytes, 0);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(missing_data_ack_is_repaired)
+{
+	const struct packet *out;
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_queue(&p, 1000);
+	peer_run(&p);
+	p.first.ack += 1000;
+	ack = peer_ack(&p, &p.first, 0); /* TCP has it, MPTCP does not say so */
+	peer_send(&p, &p.first, &ack);
+	peer_forget(&p);
+	peer_advance(&p, 5000000);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->payload_len, 1000);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.ssn, 1001);
+	ck_assert_uint_ge(p.counters.v[CNT_MP_RTO], 1);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(dead_subflow_hands_its_data_over)
+{
+	const struct packet *out;
+	struct peer_flow *from, *to;
+	struct packet rst;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_run(&p);
+	peer_forget(&p);
+	peer_queue(&p, 700);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	from = out->tuple.dst.port == p.first.tuple.src.port ? &p.first : &p.second;
+	to = from == &p.first ? &p.second : &p.first;
+	rst = peer_packet(from, TCP_RST | TCP_ACK);
+	peer_send(&p, from, &rst);
+	peer_run(&p);
+	out = last_on(to);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->payload_len, 700);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert_uint_eq(p.counters.v[CNT_MP_REINJECT], 1);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(silent_subflow_hands_its_data_over)
+{
+	const struct packet *out;
+	struct peer_flow *from, *to;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_queue(&p, 700);
+	peer_forget(&p);
+	peer_run(&p);
+	do {
+		out = peer_next(&p);
+		ck_assert_ptr_nonnull(out);
+	} while (!out->payload_len);
+	from = out->tuple.dst.port == p.first.tuple.src.port ? &p.first : &p.second;
+	to = from == &p.first ? &p.second : &p.first;
+	peer_advance(&p, 3000000);
+	out = last_on(to);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert(from->sf->stale);
+	ck_assert_uint_eq(p.conn->subflow_count, 2);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(without_subflow_it_waits_then_closes)
+{
+	struct packet rst;
+
+	peer_init(&p);
+	peer_open(&p);
+	rst = peer_packet(&p.first, TCP_RST | TCP_ACK);
+	peer_send(&p, &p.first, &rst);
+	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
+	ck_assert_uint_eq(p.conn->subflow_count, 0);
+	/* Make after break: a join brings it back. */
+	peer_join(&p);
+	data(&p.second, 0, "back");
+	expect("back");
+	rst = peer_packet(&p.second, TCP_RST | TCP_ACK);
+	peer_send(&p, &p.second, &rst);
+	peer_advance(&p, p.cfg.orphan_us + 1000000);
+	ck_assert_int_eq(p.conn->state, MPTCP_CLOSED);
+	ck_assert(p.conn->events & MPTCP_EVENT_RESET);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(data_fin_from_the_client)
+{
+	const struct packet *out;
+	struct packet fin, ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	fin = peer_data(&p, &p.first, 0, "bye", 3);
+	fin.tcp.mptcp.dss.data_fin = true;
+	fin.tcp.mptcp.dss.data_len = 4;
+	peer_send(&p, &p.first, &fin);
+	expect("bye");
+	ck_assert(p.conn->events & MPTCP_EVENT_FIN);
+	ck_assert_int_eq(p.conn->state, MPTCP_CLOSE_WAIT);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq((uint32_t)out->tcp.mptcp.dss.data_ack, acked(4));
+	/* The other half is still open. */
+	peer_queue(&p, 10);
+	mptcp_shutdown(p.conn, p.now_us);
+	peer_run(&p);
+	ck_assert_int_eq(p.conn->state, MPTCP_LAST_ACK);
+	out = peer_next(&p);
+	ck_assert_uint_eq(out->payload_len, 10);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.mptcp.dss.data_fin);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1 + 10);
+	p.first.ack += 10;
+	ack = peer_ack(&p, &p.first, 11);
+	peer_send(&p, &p.first, &ack);
+	ck_assert_int_eq(p.conn->state, MPTCP_TIME_WAIT);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_FIN);
+	p.first.ack += 1;
+	fin = peer_packet(&p.first, TCP_FIN | TCP_ACK);
+	peer_send(&p, &p.first, &fin);
+	ck_assert(p.conn->events & MPTCP_EVENT_CLOSED);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(lost_data_fin_is_repeated)
+{
+	const struct packet *out;
+	int fins = 0;
+
+	peer_init(&p);
+	peer_open(&p);
+	mptcp_shutdown(p.conn, p.now_us);
+	peer_run(&p);
+	peer_advance(&p, 4000000);
+	while ((out = peer_next(&p)) != NULL)
+		fins += out->tcp.mptcp.dss.data_fin;
+	ck_assert_int_ge(fins, 2);
+	ck_assert_int_eq(p.conn->state, MPTCP_FIN_WAIT_1);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(fastclose_in_on_ack_and_on_rst)
+{
+	for (int form = 0; form < 2; form++) {
+		const struct packet *out;
+		struct packet fc;
+
+		peer_init(&p);
+		peer_open(&p);
+		peer_forget(&p);
+		fc = peer_packet(&p.first, form ? TCP_RST | TCP_ACK : TCP_ACK);
+		fc.tcp.mptcp.present = MPOPT_FASTCLOSE;
+		fc.tcp.mptcp.fastclose.key = p.server_key;
+		peer_send(&p, &p.first, &fc);
+		ck_assert(p.conn->events & MPTCP_EVENT_RESET);
+		ck_assert_str_eq(p.conn->close_reason, "fastclose");
+		peer_run(&p);
+		out = peer_next(&p);
+		if (form) {
+			ck_assert_ptr_null(out);
+		} else {
+			ck_assert_ptr_nonnull(out);
+			ck_assert(out->tcp.flags & TCP_RST);
+		}
+		ck_assert(p.conn->events & MPTCP_EVENT_CLOSED);
+		peer_fini(&p);
+	}
+}
+END_TEST
+
+START_TEST(fastclose_with_a_wrong_key_is_ignored)
+{
+	struct packet fc;
+
+	peer_init(&p);
+	peer_open(&p);
+	fc = peer_packet(&p.first, TCP_ACK);
+	fc.tcp.mptcp.present = MPOPT_FASTCLOSE;
+	fc.tcp.mptcp.fastclose.key = p.server_key ^ 1;
+	peer_send(&p, &p.first, &fc);
+	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(fastclose_out_until_answered)
+{
+	const struct packet *out;
+	struct packet rst;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_forget(&p);
+	mptcp_abort(p.conn, p.now_us);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.flags, TCP_ACK);
+	ck_assert_uint_eq(out->tcp.seq, p.first.ack);
+	ck_assert_uint_eq(out->tcp.mptcp.fastclose.key, PEER_KEY);
+	peer_advance(&p, 2500000);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.mptcp.present, MPOPT_FASTCLOSE);
+	rst = peer_packet(&p.first, TCP_RST | TCP_ACK);
+	peer_send(&p, &p.first, &rst);
+	ck_assert(p.conn->events & MPTCP_EVENT_CLOSED);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(unanswered_fastclose_ends_in_rst)
+{
+	const struct packet *out;
+
+	peer_init(&p);
+	peer_open(&p);
+	mptcp_abort(p.conn, p.now_us);
+	peer_advance(&p, p.cfg.fastclose_us + 1000000);
+	out = last_on(&p.first);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert(p.conn->events & MPTCP_EVENT_CLOSED);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(options_lost_with_one_subflow_falls_back)
+{
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	data(&p.first, 0, "mapped ");
+	d = peer_packet(&p.first, TCP_ACK);
+	d.payload = (const uint8_t *)"bare";
+	d.payload_len = 4;
+	peer_send(&p, &p.first, &d);
+	expect("mapped bare");
+	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+	ck_assert_uint_eq(p.counters.v[CNT_MP_FALLBACK_DATA], 1);
+	d = peer_packet(&p.first, TCP_FIN | TCP_ACK);
+	peer_send(&p, &p.first, &d);
+	ck_assert(p.conn->events & MPTCP_EVENT_FIN);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(options_lost_on_acks_falls_back)
+{
+	const struct packet *out;
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_queue(&p, 3000);
+	peer_run(&p);
+	peer_forget(&p);
+	p.first.ack += 3000;
+	ack = peer_packet(&p.first, TCP_ACK);
+	peer_send(&p, &p.first, &ack);
+	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+	ck_assert_uint_eq(p.conn->sendq.end - p.conn->snd_una, 0);
+	peer_queue(&p, 100);
+	mptcp_shutdown(p.conn, p.now_us);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->payload_len, 100);
+	ck_assert_uint_eq(out->tcp.mptcp.present, 0);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_FIN);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(options_lost_with_two_subflows_resets_one)
+{
+	const struct packet *out;
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_forget(&p);
+	d = peer_packet(&p.second, TCP_ACK);
+	d.payload = (const uint8_t *)"bare";
+	d.payload_len = 4;
+	peer_send(&p, &p.second, &d);
+	expect("");
+	peer_run(&p);
+	out = last_on(&p.second);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert_uint_eq(out->tcp.mptcp.tcprst.reason, MPTCP_RST_MIDDLEBOX);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	data(&p.first, 0, "goes on");
+	expect("goes on");
+	peer_fini(&p);
+}
+END_TEST
+
+/* A connection whose client asked for checksums. */
+static void open_with_checksums(void)
+{
+	struct packet ack;
+
+	peer_init(&p);
+	p.cfg.checksum = true;
+	peer_syn(&p);
+	ck_assert(p.out[0]->p.tcp.mptcp.capable.flags & MPTCP_CAP_CHECKSUM);
+	ack = peer_third_ack(&p);
+	ack.tcp.mptcp.capable.flags |= MPTCP_CAP_CHECKSUM;
+	peer_send(&p, &p.first, &ack);
+	ck_assert(p.conn->checksum_on);
+}
+
+static void checked_data(struct peer_flow *f, uint64_t at, const char *text, bool good)
+{
+	struct packet d = peer_data(&p, f, at, text, strlen(text));
+	struct mptcp_dss *dss = &d.tcp.mptcp.dss;
+
+	dss->has_checksum = true;
+	dss->checksum = mptcp_dss_checksum(dss->dsn, dss->ssn, dss->data_len,
+					   csum_add(0, text, strlen(text)));
+	if (!good)
+		dss->checksum ^= 0x0101;
+	peer_send(&p, f, &d);
+}
+
+START_TEST(checksums_both_ways)
+{
+	const struct packet *out;
+
+	open_with_checksums();
+	checked_data(&p.first, 0, "checked", true);
+	expect("checked");
+	peer_queue(&p, 501);
+	peer_forget(&p);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.mptcp.dss.has_checksum);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.checksum,
+			  mptcp_dss_checksum(out->tcp.mptcp.dss.dsn, out->tcp.mptcp.dss.ssn, 501,
+					     csum_add(0, out->payload, 501)));
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(wrong_checksum_alone_falls_back)
+{
+	const struct packet *out;
+
+	open_with_checksums();
+	checked_data(&p.first, 0, "good ", true);
+	peer_forget(&p);
+	checked_data(&p.first, 5, "changed", false);
+	expect("good changed");
+	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.mptcp.present, MPOPT_FAIL);
+	ck_assert_uint_eq(out->tcp.mptcp.fail.dsn, peer_dsn(&p, 5));
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(wrong_checksum_among_two_resets_the_subflow)
+{
+	const struct packet *out;
+
+	open_with_checksums();
+	peer_join(&p);
+	peer_forget(&p);
+	checked_data(&p.second, 0, "changed", false);
+	expect("");
+	peer_run(&p);
+	out = last_on(&p.second);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert(out->tcp.mptcp.present & MPOPT_FAIL);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(unread_data_closes_the_window)
+{
+	static char block[10240];
+	uint32_t window = 0;
+	const struct packet *out;
+
+	peer_init(&p);
+	p.cfg.rcvbuf_initial = p.cfg.rcvbuf_max = 102400;
+	peer_open(&p);
+	peer_run(&p); /* the SYN/ACK's window was not scaled */
+	for (int i = 0; i < 10; i++) {
+		struct packet d = peer_data(&p, &p.first, (uint64_t)i * sizeof(block), block,
+					    sizeof(block));
+
+		peer_send(&p, &p.first, &d);
+	}
+	ck_assert_uint_eq(p.received_len, 102400);
+	peer_forget(&p);
+	peer_run(&p);
+	peer_advance(&p, 50000);
+	out = last_on(&p.first);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.window, 0);
+	mptcp_consumed(p.conn, 51200, p.now_us);
+	peer_run(&p);
+	out = last_on(&p.first);
+	ck_assert_ptr_nonnull(out);
+	window = (uint32_t)out->tcp.window << p.cfg.tcp.rcv_wscale;
+	ck_assert_uint_le(window, 51200);
+	ck_assert_uint_gt(window, 51000);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(peer_window_is_data_level)
+{
+	const struct packet *out;
+	size_t sent = 0;
+	struct packet ack;
+
+	peer_init(&p);
+	p.window = 1000; /* scaled by 4: 16000 bytes */
+	peer_open(&p);
+	ack = peer_ack(&p, &p.first, 0);
+	peer_send(&p, &p.first, &ack);
+	peer_queue(&p, 40000);
+	p.first.sf->tcp.cwnd_bytes = 1000000;
+	peer_forget(&p);
+	peer_run(&p);
+	while ((out = peer_next(&p)) != NULL)
+		sent += out->payload_len;
+	ck_assert_uint_le(sent, 16000);
+	ck_assert_uint_gt(sent, 14000);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(add_addr_is_echoed)
+{
+	const struct packet *out;
+	struct packet a;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_forget(&p);
+	a = peer_ack(&p, &p.first, 0);
+	a.tcp.mptcp.present |= MPOPT_ADD_ADDR;
+	a.tcp.mptcp.add_addr.addr = p.first.tuple.src.addr;
+	a.tcp.mptcp.add_addr.addr_id = 7;
+	a.tcp.mptcp.add_addr.has_mac = true;
+	peer_send(&p, &p.first, &a);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.mptcp.present & MPOPT_ADD_ADDR);
+	ck_assert(out->tcp.mptcp.add_addr.echo);
+	ck_assert_uint_eq(out->tcp.mptcp.add_addr.addr_id, 7);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(reinjection_ranges_merge)
+{
+	struct mptcp_conn *c;
+	uint64_t b;
+
+	peer_init(&p);
+	peer_open(&p);
+	c = p.conn;
+	b = c->snd_una;
+	c->snd_nxt = b + 1000000; /* as if sent */
+	for (uint64_t i = 0; i < MPTCP_REINJECT_MAX; i++)
+		mptcp_send_reinject_range(c, b + 1000 * i, b + 1000 * i + 10);
+	ck_assert_int_eq(c->reinject_count, MPTCP_REINJECT_MAX);
+	/* Full: the list grows no more, and covers what was asked. */
+	mptcp_send_reinject_range(c, b + 500, b + 510);
+	ck_assert_int_eq(c->reinject_count, MPTCP_REINJECT_MAX);
+	ck_assert_uint_le(c->reinject[1].begin, b + 500);
+	ck_assert_uint_ge(c->reinject[1].end, b + 510);
+	mptcp_send_reinject_range(c, b, b + 900000);
+	ck_assert_int_eq(c->reinject_count, 1);
+	ck_assert_uint_eq(c->reinject[0].begin, b);
+	ck_assert_uint_eq(c->reinject[0].end, b + 900000);
+	c->reinject_count = 0;
+	c->snd_nxt = b;
+	peer_fini(&p);
+}
+END_TEST
+
+UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
+	  overlap_and_duplicate_are_delivered_once, one_mapping_over_several_segments,
+	  short_numbers_wrap, mapping_out_of_subflow_order,
+	  server_data_is_mapped_and_acknowledged, missing_data_ack_is_repaired,
+	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
+	  without_subflow_it_waits_then_closes, data_fin_from_the_client,
+	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
+	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
+	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
+	  options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
+	  checksums_both_ways, wrong_checksum_alone_falls_back,
+	  wrong_checksum_among_two_resets_the_subflow, unread_data_closes_the_window,
+	  peer_window_is_data_level, add_addr_is_echoed, reinjection_ranges_merge)
