@@ -25,6 +25,8 @@
 
 /* Gaps kept in connection-level reassembly; beyond that data is dropped and comes again. */
 #define OOO_GAPS_MAX 4096u
+/* Timeouts in a row of a subflow's FIN after which a finished connection stops asking. */
+#define FIN_RETRIES 6u
 
 static const char *const state_names[] = {
 	[MPTCP_SYN_SENT] = "SYN_SENT",         [MPTCP_SYN_RECEIVED] = "SYN_RECEIVED",
@@ -193,7 +195,6 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	list_push_back(&conn->subflows, &sf->link);
 	conn->subflow_count++;
 	conn->subflows_total++;
-	conn->orphan_deadline_us = TIMER_NEVER;
 	conn->env->random(conn->env->ctx, &sf->local_nonce, sizeof(sf->local_nonce));
 	return sf;
 }
@@ -389,6 +390,9 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 					 now_us);
 		}
 	}
+	if (events & TCP_EVENT_RTO && conn->state == MPTCP_TIME_WAIT &&
+	    sf->tcp.unanswered >= FIN_RETRIES)
+		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
 	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
 	    sf->state == MPTCP_SUBFLOW_ACTIVE) {
 		/* What hangs here may go elsewhere; this path is used again when it answers. */
@@ -400,9 +404,14 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);
 		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {
 			/* The peer is done with this subflow; what it carries is still ours to
-			 * finish (RFC 8684, section 3.3.3). */
-			mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "FIN received");
-			tcp_close(&sf->tcp, now_us);
+			 * finish (RFC 8684, section 3.3.3).  But a peer that may have fallen back
+			 * would take our FIN for the end of a stream that has not ended. */
+			if (mptcp_may_fall_back(conn) && !conn->fin_sent) {
+				mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "FIN without DATA_FIN");
+			} else {
+				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "FIN received");
+				tcp_close(&sf->tcp, now_us);
+			}
 		}
 	}
 	if (events & TCP_EVENT_RESET)
@@ -529,6 +538,9 @@ void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 		list_for_each(sf, &conn->subflows, link) {
 			if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 				mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "connection closed");
+			else if (sf->stale && conn->mode == MPTCP_MODE_MPTCP)
+				/* Nothing is left to bring over a path that does not answer. */
+				mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "connection closed");
 			else if (sf->state == MPTCP_SUBFLOW_ACTIVE) {
 				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "all data done");
 				tcp_close(&sf->tcp, now_us);

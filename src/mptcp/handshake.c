@@ -97,6 +97,14 @@ bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p, ui
 		return true;
 	if (sf->join)
 		return join_before(sf, p);
+	/* A client that gives up at once may let MP_FASTCLOSE overtake its third ACK. */
+	if (o->present & MPOPT_FASTCLOSE) {
+		if (o->fastclose.key == conn->local_key && p->tcp.ack == sf->tcp.snd_nxt) {
+			counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_IN);
+			mptcp_terminate(conn, "fastclose");
+		}
+		return false;
+	}
 	/* Without the peer's key nothing after the first bytes can be read.  Only the
 	 * packet that begins at the first byte may decide for plain TCP. */
 	return has_our_keys(conn, o) || p->tcp.seq == sf->tcp.irs + 1;
@@ -111,6 +119,7 @@ static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint
 		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_ACTIVE, "join verified");
 		sf->confirmed = true;
 		conn->joined_once = true;
+		conn->orphan_deadline_us = TIMER_NEVER;
 		counter_inc(conn->env->counters, CNT_MP_JOIN_DONE);
 		tcp_request_ack(&sf->tcp); /* the fourth ACK */
 		return;
@@ -139,6 +148,7 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 		sf->join_ack_deadline_us = TIMER_NEVER;
 		sf->confirmed = true;
 		conn->joined_once = true;
+		conn->orphan_deadline_us = TIMER_NEVER;
 		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_ACTIVE, "fourth ACK");
 		return;
 	}

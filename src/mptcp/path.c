@@ -7,6 +7,7 @@
  * without any the connection waits for the peer to join again, for cfg.orphan_us.
  */
 #include "base/log.h"
+#include "base/timer.h"
 #include "mptcp/internal.h"
 
 void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reason,
@@ -52,7 +53,9 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
 		/* What the last subflow's TCP acknowledged may never have been read. */
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_nxt);
-		conn->orphan_deadline_us = now_us + conn->cfg.orphan_us;
+		/* Attempts to join that fail must not keep it for ever. */
+		if (conn->orphan_deadline_us == TIMER_NEVER)
+			conn->orphan_deadline_us = now_us + conn->cfg.orphan_us;
 	}
 }
 

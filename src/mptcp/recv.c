@@ -389,7 +389,7 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 	if (!o->present) {
 		/* The peer's options are gone from its ACKs: no DATA_ACK will come any more
 		 * (RFC 8684, section 3.7).  With other subflows the data timer finds out. */
-		if (rx->ack_advanced && sf->confirmed && mptcp_may_fall_back(conn) &&
+		if (rx->ack_advanced && mptcp_may_fall_back(conn) &&
 		    seq64_gt(conn->snd_nxt, conn->snd_una)) {
 			conn->fallback_acks = true;
 			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options");

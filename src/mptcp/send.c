@@ -23,6 +23,8 @@
 /* Data-level timeouts are not shorter than this whatever the subflows think. */
 #define DATA_RTO_MIN_US 300000u
 #define DATA_RTO_MAX_US 60000000u
+/* Data-level timeouts in a row before the peer counts as gone, as TCP's retries. */
+#define DATA_RETRIES 12
 /* What one data-level timeout sends again. */
 #define DATA_RTO_BURST  65536u
 
@@ -81,14 +83,31 @@ static void tune_sndbuf(struct mptcp_conn *conn)
 		conn->sndbuf = want;
 }
 
+/* The lowest stream byte that `sf` may have to repeat, if it is below `until`. */
+static uint64_t oldest_held(const struct mptcp_subflow *sf, uint64_t until)
+{
+	const struct tcp_record *rec;
+
+	if (!sf->reinjected_records)
+		return seq64_min(until, tcp_oldest_offset(&sf->tcp, until));
+	/* Reinjections are not in the order of the stream. */
+	if (sf->tcp.state != TCP_CLOSED)
+		list_for_each(rec, &sf->tcp.records, by_seq)
+			if (rec->len)
+				until = seq64_min(until, rec->offset);
+	return until;
+}
+
 void mptcp_send_release(struct mptcp_conn *conn)
 {
-	const struct mptcp_subflow *sf;
+	struct mptcp_subflow *sf;
 	uint64_t until = seq64_min(conn->snd_una, conn->sendq.end);
 
-	list_for_each(sf, &conn->subflows, link)
-		if (sf->state != MPTCP_SUBFLOW_DEAD && sf->tcp.record_count)
-			until = seq64_min(until, tcp_oldest_offset(&sf->tcp, until));
+	list_for_each(sf, &conn->subflows, link) {
+		if (!sf->tcp.record_count)
+			sf->reinjected_records = 0;
+		until = oldest_held(sf, until);
+	}
 	if (seq64_gt(until, conn->sendq.begin))
 		stream_release(&conn->sendq, until);
 	if (conn->send_blocked && mptcp_send_space(conn) >= conn->sndbuf / 4) {
@@ -110,7 +129,7 @@ static void reset_hoarders(struct mptcp_conn *conn)
 		return;
 	list_for_each(sf, &conn->subflows, link)
 		if (!sf->reset_pending && sf->stale &&
-		    tcp_oldest_offset(&sf->tcp, conn->snd_una) == conn->sendq.begin)
+		    oldest_held(sf, conn->snd_una) == conn->sendq.begin)
 			mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "does not deliver");
 }
 
@@ -263,6 +282,7 @@ static bool in_good_hands(struct mptcp_conn *conn)
 
 void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 {
+	const struct tcp_record *rec;
 	struct mptcp_subflow *sf;
 
 	conn->rto_deadline_us = TIMER_NEVER;
@@ -276,7 +296,12 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		list_for_each(sf, &conn->subflows, link)
 			if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 				tcp_request_ack(&sf->tcp); /* DATA_FIN rides on it */
-	if (conn->rto_backoff < 8)
+	if (conn->rto_backoff >= DATA_RETRIES && !find_holder(conn, conn->snd_una, &rec)) {
+		/* TCP has nothing to give up for: DATA_FINs on ACKs are not answered. */
+		mptcp_terminate(conn, "no DATA_ACK");
+		return;
+	}
+	if (conn->rto_backoff < DATA_RETRIES)
 		conn->rto_backoff++;
 	mptcp_send_arm_rto(conn, now_us);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seq.h"
+
 #define CLIENT_PORT 10000
 #define JOIN_PORT 20000
 #define SERVER_PORT 80
@@ -300,7 +302,8 @@ static void check(struct endpoint *ep)
 		list_for_each(sf, &conn->subflows, link)
 			tcp_check(&sf->tcp);
 	}
-	if (conn->snd_una != conn->sendq.end && mptcp_deadline(conn) == TIMER_NEVER)
+	if (conn->state < MPTCP_TIME_WAIT && seq64_lt(conn->snd_una, conn->sendq.end) &&
+	    mptcp_deadline(conn) == TIMER_NEVER)
 		sim_fail(sim, "%s: data to send and no deadline", ep->app.name);
 }
 
@@ -340,8 +343,8 @@ void host_turn(struct endpoint *ep)
 	if (!ep->conn)
 		return;
 	for (int i = 0;; i++) {
-		take_events(ep);
 		verify_held(ep);
+		take_events(ep);
 		if (ep->accept_us <= now) {
 			ep->accept_us = TIMER_NEVER;
 			mptcp_accept(ep->conn, now);
