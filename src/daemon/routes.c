@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The return path's policy routing, over rtnetlink: per family one rule "fwmark MARK/MASK
+ * lookup TABLE" and one route "local default dev lo table TABLE".
+ *
+ * Everything in the table, and every rule that looks it up, is this project's: what a run
+ * that crashed left behind is found by that.  No sysctl is touched here.
+ */
+#include "daemon/routes.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+#define BUFFER_BYTES 4096
+/* Rules that may have been left behind, per family. */
+#define STALE_MAX 16
+
+static const int families[] = { AF_INET, AF_INET6 };
+
+/* Sends a request and returns the kernel's answer, 0 or -errno. */
+static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
+{
+	uint8_t buf[BUFFER_BYTES];
+	const struct nlmsghdr *reply = (const struct nlmsghdr *)buf;
+	ssize_t n;
+
+	nlh->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (n < 0)
+		return -errno;
+	if (!mnl_nlmsg_ok(reply, (int)n) || reply->nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
+}
+
+static int change_rule(struct mnl_socket *nl, int family, bool add, uint32_t mark,
+		       uint32_t mark_mask)
+{
+	uint8_t buf[BUFFER_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct fib_rule_hdr *rule;
+
+	nlh->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
+	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
+	rule = mnl_nlmsg_put_extra_header(nlh, sizeof(*rule));
+	rule->family = (uint8_t)family;
+	rule->action = FR_ACT_TO_TBL;
+	mnl_attr_put_u32(nlh, FRA_TABLE, ROUTES_TABLE);
+	if (add) {
+		mnl_attr_put_u32(nlh, FRA_PRIORITY, ROUTES_PRIORITY);
+		mnl_attr_put_u32(nlh, FRA_FWMARK, mark);
+		mnl_attr_put_u32(nlh, FRA_FWMASK, mark_mask);
+	}
+	return request(nl, nlh);
+}
+
+static int change_route(struct mnl_socket *nl, int family, bool add)
+{
+	uint8_t buf[BUFFER_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *route;
+
+	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = (uint8_t)family;
+	route->rtm_table = RT_TABLE_UNSPEC;
+	route->rtm_protocol = RTPROT_STATIC;
+	route->rtm_scope = RT_SCOPE_HOST;
+	route->rtm_type = RTN_LOCAL;
+	mnl_attr_put_u32(nlh, RTA_TABLE, ROUTES_TABLE);
+	mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex("lo"));
+	return request(nl, nlh);
+}
+
+static struct mnl_socket *open_socket(void)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+
+	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		mnl_socket_close(nl);
+		return NULL;
+	}
+	return nl;
+}
+
+static void remove_all(struct mnl_socket *nl)
+{
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		for (int n = 0; n < STALE_MAX; n++) {
+			if (change_rule(nl, families[i], false, 0, 0))
+				break;
+		}
+		change_route(nl, families[i], false);
+	}
+}
+
+int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len)
+{
+	struct mnl_socket *nl = open_socket();
+	int ret = 0;
+
+	if (!nl) {
+		ret = -errno;
+		snprintf(err, err_len, "routes: netlink socket: %s", strerror(-ret));
+		return ret;
+	}
+	remove_all(nl);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		bool v6 = families[i] == AF_INET6;
+
+		ret = change_route(nl, families[i], true);
+		if (!ret)
+			ret = change_rule(nl, families[i], true, mark, mark_mask);
+		if (!ret)
+			continue;
+		if (v6 && (ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP || ret == -EACCES)) {
+			log_notice("routes: no IPv6 here (%s)", strerror(-ret));
+			ret = 0;
+			break;
+		}
+		snprintf(err, err_len, "cannot add the return route for %s: %s",
+			 v6 ? "IPv6" : "IPv4",
+			 ret == -EPERM ? "CAP_NET_ADMIN is missing" :
+			 ret == -EOPNOTSUPP ? "the kernel has no policy routing" :
+			 ret == -ENETDOWN ? "the device lo is down" : strerror(-ret));
+		remove_all(nl);
+		break;
+	}
+	mnl_socket_close(nl);
+	return ret;
+}
+
+void routes_remove(void)
+{
+	struct mnl_socket *nl = open_socket();
+
+	if (!nl)
+		return;
+	remove_all(nl);
+	mnl_socket_close(nl);
+}
+
+static bool is_zero(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	int c;
+
+	if (!f)
+		return false;
+	c = fgetc(f);
+	fclose(f);
+	return c == '0';
+}
+
+void routes_check_forwarding(void)
+{
+	if (is_zero("/proc/sys/net/ipv4/ip_forward"))
+		log_warning("net.ipv4.ip_forward is 0: this machine does not forward IPv4");
+	if (is_zero("/proc/sys/net/ipv6/conf/all/forwarding"))
+		log_warning("net.ipv6.conf.all.forwarding is 0: this machine does not forward IPv6");
+}
