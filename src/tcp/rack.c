@@ -33,9 +33,14 @@ void tcp_rack_delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_
 	else if (r->transmissions == 1)
 		tc->rack.reordering_seen = true;
 
-	/* Steps 1 and 2; an ACK that may be of the original says nothing. */
+	/*
+	 * Steps 1 and 2; an ACK that may be of the original says nothing.  The
+	 * timestamp is an echo of what moved the left edge, so it tells about that
+	 * segment only.
+	 */
 	if (r->transmissions > 1) {
-		if (a->has_ecr && seq32_lt(a->ecr, tcp_ts_now(tc, r->sent_us)))
+		if (a->advanced && r->seq == a->prior_una && a->has_ecr &&
+		    seq32_lt(a->ecr, tcp_ts_now(tc, r->sent_us)))
 			return;
 		if (rtt < tc->min_rtt_us)
 			return;

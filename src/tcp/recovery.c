@@ -80,6 +80,9 @@ static void undo(struct tcp_conn *tc, uint64_t now_us)
 {
 	counter_inc(tc->env->counters, CNT_TCP_SPURIOUS);
 	tcp_rec_unmark_lost(tc);
+	/* A fast retransmit that was not needed is what reordering looks like. */
+	if (tc->recovery != TCP_RECOVERY_RTO)
+		tc->rack.reordering_seen = true;
 	tc->recovery = TCP_RECOVERY_NONE;
 	tc->frto = tc->frto_hold = false;
 	tc->dupacks = 0;
