@@ -219,9 +219,16 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 	}
 }
 
+/* Whether the packet must be taken for damaged. */
 static bool checksum_bad(struct proxy *proxy, const struct packet *p, bool known)
 {
-	if (known || packet_checksum_ok(p))
+	if (known)
+		return false;
+	if (p->truncated) {
+		counter_inc(proxy->counters, CNT_RX_TRUNCATED);
+		return true;
+	}
+	if (packet_checksum_ok(p))
 		return false;
 	counter_inc(proxy->counters, CNT_RX_CHECKSUM);
 	return true;
