@@ -361,11 +361,13 @@ static void print_chains(FILE *out, const struct ruleset_config *c, enum ruleset
 		"\tchain answers {\n"
 		"\t\ttype filter hook prerouting priority -150\n"
 		"\t\tpolicy accept\n"
+		/* Our own packets to the client have the very tuple of the server's to us. */
+		"\t\tiifname \"%s\" accept\n"
 		"\t\tip saddr . tcp sport @upstreams4 socket transparent 1 goto local\n"
 		"\t\tip6 saddr . tcp sport @upstreams6 socket transparent 1 goto local\n"
 		"\t\t" ICMP4_ERRORS " socket transparent 1 goto local\n"
 		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n"
-		"\t}\n");
+		"\t}\n", c->device);
 }
 
 static void print_xt(FILE *out, const struct ruleset_config *c)
