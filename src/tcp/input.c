@@ -224,8 +224,7 @@ static void update_window(struct tcp_conn *tc, const struct packet *p, struct tc
 	uint32_t window = (uint32_t)p->tcp.window << tc->snd_wscale;
 
 	if (!a->advanced && !seq32_lt(tc->snd_wl1, p->tcp.seq) &&
-	    !(tc->snd_wl1 == p->tcp.seq &&
-	      (seq32_lt(tc->snd_wl2, a->ack) || window > tc->snd_wnd)))
+	    !(tc->snd_wl1 == p->tcp.seq && seq32_leq(tc->snd_wl2, a->ack)))
 		return;
 	if (window != tc->snd_wnd)
 		a->not_dup = true;

@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state machine, segment arrival and acknowledgements, packet by packet.  Both
+ * sequence spaces wrap early on.
+ */
+#include "tcp_script.h"
+
+static void expect_state(enum tcp_state s)
+{
+	ck_assert_str_eq(tcp_state_name(tc.state), tcp_state_name(s));
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+START_TEST(passive_open)
+{
+	setup();
+	tcp_init_passive(&tc, &env, &cfg, syn(), our_iss, 5, now);
+	tcp_set_window(&tc, 1 << 20);
+	expect_state(TCP_SYN_RECEIVED);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	expect_nothing();
+	/* The peer grows impatient while the answer is held back. */
+	input(syn());
+	ck_assert_uint_eq(take_events(), TCP_EVENT_SYN_AGAIN);
+	expect_nothing();
+	tcp_accept(&tc, now);
+	expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+	ck_assert(hdr.opt.has_mss && hdr.opt.has_wscale && hdr.opt.sack_permitted);
+	ck_assert(!hdr.opt.has_ts);
+	ck_assert_uint_eq(hdr.opt.mss, 1460);
+	ck_assert_uint_eq(hdr.window, 65535);
+	ck_assert_uint_eq(tc.snd_wnd, 65535);
+	/* Its time-out, with back-off, and a repeated SYN. */
+	ck_assert_uint_eq(tcp_deadline(&tc), now + SEC);
+	fire();
+	expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 2 * SEC);
+	input(syn());
+	ck_assert_uint_eq(take_events(), TCP_EVENT_SYN_AGAIN);
+	expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+	expect_nothing();
+	/* A wrong ACK does not open. */
+	input(seg(TCP_ACK, 1, 2, 0));
+	expect_state(TCP_SYN_RECEIVED);
+	ck_assert(!rx.acceptable);
+	/* The third ACK may carry data. */
+	input(seg(TCP_ACK, 1, 1, 100));
+	expect_state(TCP_ESTABLISHED);
+	ck_assert(rx.acceptable && rx.ack_advanced && rx.in_sequence);
+	ck_assert_uint_eq(rx.len, 100);
+	ck_assert_ptr_eq(rx.data, pkt.payload);
+	ck_assert_uint_eq(rx.seq, peer_iss + 1);
+	ck_assert_uint_eq(tc.snd_wnd, 65535u << 7);
+	expect(TCP_ACK, 1, 101, 0);
+	ck_assert_uint_eq(hdr.window, (1 << 20) >> 8);
+	finish();
+}
+END_TEST
+
+START_TEST(syn_defaults)
+{
+	struct packet *p;
+
+	setup();
+	p = seg(TCP_SYN, 0, 0, 0);
+	establish_from(p);
+	ck_assert_uint_eq(tc.mss, 536);
+	ck_assert(!tc.sack_on && !tc.wscale_on && !tc.ts_on);
+	ck_assert_uint_eq(tc.snd_wnd, 65535);
+	/* No scaling: a larger window does not fit the field. */
+	input(seg(TCP_ACK, 1, 1, 1));
+	tcp_request_ack(&tc);
+	expect(TCP_ACK, 1, 2, 0);
+	ck_assert_uint_eq(hdr.window, 65535);
+	finish();
+	/* A silly MSS does not make us send silly segments. */
+	setup();
+	p = syn();
+	p->tcp.opt.mss = 1;
+	tcp_init_passive(&tc, &env, &cfg, p, our_iss, 0, now);
+	ck_assert_uint_ge(tc.mss, 88);
+	finish();
+}
+END_TEST
+
+START_TEST(syn_ack_gives_up)
+{
+	setup();
+	cfg.syn_retries = 3;
+	tcp_init_passive(&tc, &env, &cfg, syn(), our_iss, 0, now);
+	tcp_accept(&tc, now);
+	for (int i = 0; i < 4; i++) {
+		expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+		fire();
+	}
+	expect_state(TCP_CLOSED);
+	ck_assert(take_events() & TCP_EVENT_TIMEOUT);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	finish();
+}
+END_TEST
+
+START_TEST(refuse)
+{
+	setup();
+	tcp_init_passive(&tc, &env, &cfg, syn(), our_iss, 0, now);
+	ck_assert(tcp_abort(&tc, &tx));
+	tcp_fill_header(&tc, &tx, now, &hdr);
+	ck_assert_uint_eq(hdr.flags, TCP_RST | TCP_ACK);
+	ck_assert_uint_eq(hdr.seq, 0);
+	ck_assert_uint_eq(hdr.ack, peer_iss + 1);
+	expect_state(TCP_CLOSED);
+	ck_assert(!tcp_abort(&tc, &tx));
+	finish();
+}
+END_TEST
+
+static void active(void)
+{
+	setup();
+	tcp_init_active(&tc, &env, &cfg, our_iss, 0, now);
+	tcp_set_window(&tc, 100000);
+	expect(TCP_SYN, 0, 0, 0);
+	ck_assert(hdr.opt.has_ts && hdr.opt.has_mss && hdr.opt.sack_permitted);
+}
+
+static struct packet *syn_ack(uint32_t ack)
+{
+	struct packet *p = syn();
+
+	p->tcp.flags |= TCP_ACK;
+	p->tcp.ack = our_iss + ack;
+	return p;
+}
+
+START_TEST(active_open)
+{
+	active();
+	input(syn_ack(2));                      /* not our SYN */
+	expect_state(TCP_SYN_SENT);
+	input(seg(TCP_RST | TCP_ACK, 0, 2, 0)); /* nor this */
+	expect_state(TCP_SYN_SENT);
+	input(syn_ack(1));
+	expect_state(TCP_ESTABLISHED);
+	ck_assert(rx.acceptable);
+	expect(TCP_ACK, 1, 1, 0);
+	finish();
+
+	active();
+	input(seg(TCP_RST | TCP_ACK, 0, 1, 0));
+	expect_state(TCP_CLOSED);
+	ck_assert_uint_eq(take_events(), TCP_EVENT_RESET);
+	finish();
+
+	/* Both at once. */
+	active();
+	input(syn());
+	expect_state(TCP_SYN_RECEIVED);
+	expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+	input(syn_ack(1));
+	expect_state(TCP_ESTABLISHED);
+	finish();
+}
+END_TEST
+
+/* ---- closing ---------------------------------------------------------------------- */
+
+START_TEST(we_close_first)
+{
+	establish();
+	send_data(100);
+	tcp_close(&tc, now);
+	expect_state(TCP_FIN_WAIT_1);
+	ck_assert_uint_eq(tcp_send_room(&tc), 0);
+	expect(TCP_FIN | TCP_ACK, 101, 1, 0);
+	expect_nothing();
+	input(seg(TCP_ACK, 1, 101, 0));
+	expect_state(TCP_FIN_WAIT_1);
+	input(seg(TCP_ACK, 1, 102, 0));
+	expect_state(TCP_FIN_WAIT_2);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	/* Half-closed: data still comes in. */
+	input(seg(TCP_ACK, 1, 102, 50));
+	ck_assert_uint_eq(rx.len, 50);
+	input(seg(TCP_ACK | TCP_FIN, 51, 102, 0));
+	expect_state(TCP_TIME_WAIT);
+	ck_assert_uint_eq(take_events() & ~TCP_EVENT_ACKED, TCP_EVENT_FIN | TCP_EVENT_CLOSED);
+	expect(TCP_ACK, 102, 52, 0);
+	/* A repeated FIN restarts the wait. */
+	now += 30 * SEC;
+	input(seg(TCP_ACK | TCP_FIN, 51, 102, 0));
+	expect(TCP_ACK, 102, 52, 0);
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 60 * SEC);
+	fire();
+	expect_state(TCP_CLOSED);
+	finish();
+}
+END_TEST
+
+START_TEST(peer_closes_first)
+{
+	establish();
+	input(seg(TCP_ACK | TCP_FIN, 1, 1, 10));
+	ck_assert_uint_eq(rx.len, 10);
+	expect_state(TCP_CLOSE_WAIT);
+	ck_assert(take_events() & TCP_EVENT_FIN);
+	expect(TCP_ACK, 1, 12, 0);
+	send_data(1000);
+	tcp_close(&tc, now);
+	expect_state(TCP_LAST_ACK);
+	expect(TCP_FIN | TCP_ACK, 1001, 12, 0);
+	/* The FIN is lost. */
+	input(seg(TCP_ACK, 12, 1001, 0));
+	fire();
+	while (!output())
+		fire();
+	ck_assert_uint_eq(hdr.flags, TCP_FIN | TCP_ACK);
+	ck_assert_uint_eq(hdr.seq, our_iss + 1001);
+	input(seg(TCP_ACK, 12, 1002, 0));
+	expect_state(TCP_CLOSED);
+	ck_assert(take_events() & TCP_EVENT_CLOSED);
+	finish();
+}
+END_TEST
+
+START_TEST(both_close)
+{
+	establish();
+	tcp_close(&tc, now);
+	expect(TCP_FIN | TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK | TCP_FIN, 1, 1, 0));
+	expect_state(TCP_CLOSING);
+	expect(TCP_ACK, 2, 2, 0);
+	input(seg(TCP_ACK, 2, 2, 0));
+	expect_state(TCP_TIME_WAIT);
+	finish();
+
+	/* FIN and the ACK of ours in one segment. */
+	establish();
+	tcp_close(&tc, now);
+	expect(TCP_FIN | TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK | TCP_FIN, 1, 2, 0));
+	expect_state(TCP_TIME_WAIT);
+	finish();
+}
+END_TEST
+
+START_TEST(orphan_is_bounded)
+{
+	establish();
+	tcp_close(&tc, now);
+	expect(TCP_FIN | TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK, 1, 2, 0));
+	expect_state(TCP_FIN_WAIT_2);
+	tc.orphan = true;
+	fire();
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 60 * SEC);
+	fire();
+	expect_state(TCP_CLOSED);
+	finish();
+}
+END_TEST
+
+START_TEST(fin_beyond_gap)
+{
+	const uint8_t *data;
+	uint32_t seq;
+
+	establish();
+	input(seg(TCP_ACK | TCP_FIN, 101, 1, 100));
+	expect_state(TCP_ESTABLISHED);
+	expect(TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK, 1, 1, 100));
+	ck_assert_uint_eq(rx.len, 100);
+	expect_state(TCP_ESTABLISHED);
+	ck_assert_uint_eq(tcp_rx_pop(&tc, &data, &seq, now), 100);
+	ck_assert_uint_eq(seq, peer_iss + 101);
+	ck_assert_mem_eq(data, bytes + 101, 100);
+	ck_assert_uint_eq(tcp_rx_pop(&tc, &data, &seq, now), 0);
+	expect_state(TCP_CLOSE_WAIT);
+	ck_assert(take_events() & TCP_EVENT_FIN);
+	expect(TCP_ACK, 1, 202, 0);
+	finish();
+}
+END_TEST
+
+/* ---- attacks ---------------------------------------------------------------------- */
+
+START_TEST(resets)
+{
+	establish();
+	input(seg(TCP_RST, 2, 0, 0));           /* in the window, not exact */
+	expect_state(TCP_ESTABLISHED);
+	expect(TCP_ACK, 1, 1, 0);
+	input(seg(TCP_RST, 0x40000000, 0, 0));  /* outside */
+	expect_nothing();
+	input(seg(TCP_RST, 1, 0, 0));
+	expect_state(TCP_CLOSED);
+	ck_assert(rx.acceptable);
+	ck_assert_uint_eq(take_events(), TCP_EVENT_RESET);
+	finish();
+}
+END_TEST
+
+START_TEST(challenge_acks_are_limited)
+{
+	int n = 0;
+
+	establish();
+	for (int i = 0; i < 50; i++) {
+		input(seg(TCP_SYN, 1000, 0, 0));
+		n += output();
+	}
+	ck_assert_int_eq(n, 10);
+	ck_assert_uint_eq(COUNT(TCP_CHALLENGE_ACK), 10);
+	now += SEC;
+	input(seg(TCP_SYN, 0, 0, 0));
+	expect(TCP_ACK, 1, 1, 0);
+	expect_state(TCP_ESTABLISHED);
+	/* ACKs of what was never sent, and from long ago. */
+	input(seg(TCP_ACK, 1, 2, 10));
+	ck_assert(!rx.acceptable && !rx.len);
+	expect(TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK, 1, 0x80000100u, 10));
+	ck_assert(!rx.acceptable && !rx.len);
+	expect(TCP_ACK, 1, 1, 0);
+	ck_assert_uint_eq(COUNT(TCP_BAD_ACK), 2);
+	/* No ACK at all. */
+	input(seg(0, 1, 0, 10));
+	ck_assert(!rx.acceptable && !rx.len);
+	finish();
+}
+END_TEST
+
+START_TEST(paws)
+{
+	uint32_t val = 0xfffffff0u;
+
+	setup();
+	establish_from(with_ts(syn(), val, 0));
+	ck_assert(tc.ts_on);
+	input(with_ts(seg(TCP_ACK, 1, 1, 10), val + 100, 0));
+	ck_assert_uint_eq(rx.len, 10);
+	ck_assert_uint_eq(tc.ts_recent, val + 100);
+	tcp_request_ack(&tc);
+	expect(TCP_ACK, 1, 11, 0);
+	ck_assert_uint_eq(hdr.opt.ts_ecr, val + 100);
+	input(with_ts(seg(TCP_ACK, 11, 1, 10), val + 99, 0));
+	ck_assert(!rx.acceptable && !rx.len);
+	ck_assert_uint_eq(COUNT(TCP_PAWS), 1);
+	expect(TCP_ACK, 1, 11, 0);
+	/* A segment beyond a gap does not move TS.Recent. */
+	input(with_ts(seg(TCP_ACK, 21, 1, 10), val + 300, 0));
+	ck_assert_uint_eq(tc.ts_recent, val + 100);
+	/* RST needs no timestamp (RFC 7323, section 5.2); old ones count for nothing
+	 * after 24 days. */
+	now += 25ull * 24 * 3600 * SEC;
+	input(with_ts(seg(TCP_ACK, 11, 1, 10), val - 5, 0));
+	ck_assert_uint_eq(rx.len, 10);
+	ck_assert_uint_eq(tc.ts_recent, val - 5);
+	finish();
+}
+END_TEST
+
+/* ---- receiving -------------------------------------------------------------------- */
+
+START_TEST(delayed_ack)
+{
+	establish();
+	input(seg(TCP_ACK, 1, 1, 1420));
+	expect_nothing();
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 40 * MS);
+	input(seg(TCP_ACK, 1421, 1, 1420));
+	expect(TCP_ACK, 1, 2841, 0);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	input(seg(TCP_ACK, 2841, 1, 1));
+	expect_nothing();
+	fire();
+	expect(TCP_ACK, 1, 2842, 0);
+	/* Sending takes the ACK along. */
+	input(seg(TCP_ACK, 2842, 1, 1));
+	send_data(10);
+	ck_assert_uint_eq(hdr.ack, peer_iss + 2843);
+	expect_nothing();
+	/* A super-segment is acknowledged at once. */
+	input(seg(TCP_ACK, 2843, 11, 30000));
+	expect(TCP_ACK, 11, 32843, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(quick_acks)
+{
+	establish();
+	tc.quick_acks = 16;
+	for (uint32_t i = 0; i < 16; i++) {
+		input(seg(TCP_ACK, 1 + i, 1, 1));
+		expect(TCP_ACK, 1, 2 + i, 0);
+	}
+	input(seg(TCP_ACK, 17, 1, 1));
+	expect_nothing();
+	finish();
+}
+END_TEST
+
+static void expect_sack(unsigned i, uint32_t begin, uint32_t end)
+{
+	ck_assert_uint_lt(i, hdr.opt.sack_count);
+	ck_assert_uint_eq(hdr.opt.sack[i].begin - peer_iss, begin);
+	ck_assert_uint_eq(hdr.opt.sack[i].end - peer_iss, end);
+}
+
+START_TEST(sack_blocks)
+{
+	const uint8_t *data;
+	uint32_t seq;
+
+	establish();
+	input(seg(TCP_ACK, 101, 1, 100));
+	expect(TCP_ACK, 1, 1, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	expect_sack(0, 101, 201);
+	input(seg(TCP_ACK, 301, 1, 100));
+	expect(TCP_ACK, 1, 1, 0);
+	expect_sack(0, 301, 401);
+	expect_sack(1, 101, 201);
+	input(seg(TCP_ACK, 501, 1, 100));
+	expect(TCP_ACK, 1, 1, 0);
+	/* The first one grows and comes to the front. */
+	input(seg(TCP_ACK, 201, 1, 50));
+	expect(TCP_ACK, 1, 1, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 3);
+	expect_sack(0, 101, 251);
+	expect_sack(1, 501, 601);
+	expect_sack(2, 301, 401);
+	/* Two merge. */
+	input(seg(TCP_ACK, 251, 1, 50));
+	expect(TCP_ACK, 1, 1, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 2);
+	expect_sack(0, 101, 401);
+	/* DSACK: inside what is held, then below the ACK. */
+	input(seg(TCP_ACK, 301, 1, 100));
+	expect(TCP_ACK, 1, 1, 0);
+	expect_sack(0, 301, 401);
+	expect_sack(1, 101, 401);
+	input(seg(TCP_ACK, 1, 1, 100));
+	ck_assert_uint_eq(rx.len, 100);
+	ck_assert_uint_eq(tcp_rx_pop(&tc, &data, &seq, now), 300);
+	ck_assert_mem_eq(data, bytes + 101, 300);
+	ck_assert_uint_eq(tcp_rx_pop(&tc, &data, &seq, now), 0);
+	expect(TCP_ACK, 1, 401, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	expect_sack(0, 501, 601);
+	input(seg(TCP_ACK, 301, 1, 100));
+	ck_assert_uint_eq(rx.len, 0);
+	expect(TCP_ACK, 1, 401, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 2);
+	expect_sack(0, 301, 401);
+	expect_sack(1, 501, 601);
+	/* Told once. */
+	tcp_request_ack(&tc);
+	expect(TCP_ACK, 1, 401, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(overlap)
+{
+	establish();
+	input(seg(TCP_ACK, 1, 1, 100));
+	input(seg(TCP_ACK, 51, 1, 100));
+	ck_assert_uint_eq(rx.len, 50);
+	ck_assert_uint_eq(rx.seq, peer_iss + 101);
+	ck_assert_ptr_eq(rx.data, pkt.payload + 50);
+	expect(TCP_ACK, 1, 151, 0);
+	expect_sack(0, 51, 101);
+	finish();
+}
+END_TEST
+
+START_TEST(receive_window)
+{
+	setup();
+	cfg.rcv_wscale = 4;
+	establish_from(syn());
+	tcp_set_window(&tc, 1000);
+	tcp_request_ack(&tc);
+	/* 65535 were announced with the SYN/ACK: the edge must not move back. */
+	expect(TCP_ACK, 1, 1, 0);
+	ck_assert_uint_eq(hdr.window, 65535 >> 4);
+	input(seg(TCP_ACK, 1, 1, 65000));
+	ck_assert_uint_eq(rx.len, 65000);
+	/* A step below one segment is not told. */
+	expect(TCP_ACK, 1, 65001, 0);
+	ck_assert_uint_eq(hdr.window, (65536 - 65001) >> 4);
+	tcp_set_window(&tc, 3000);
+	tcp_request_ack(&tc);
+	expect(TCP_ACK, 1, 65001, 0);
+	ck_assert_uint_eq(hdr.window, 3000 >> 4);
+	tcp_set_window(&tc, 0);
+	/* The announced edge stands; beyond it nothing is taken. */
+	input(seg(TCP_ACK, 65001, 1, 4000));
+	ck_assert_uint_eq(rx.len, (3000 >> 4) << 4);
+	expect(TCP_ACK, 1, 65001 + 2992, 0);
+	ck_assert_uint_eq(hdr.window, 0);
+	/* Window zero: ACKs count, data does not. */
+	send_data(10);
+	input(seg(TCP_ACK, 67993, 11, 100));
+	ck_assert(rx.ack_advanced);
+	ck_assert_uint_eq(rx.len, 0);
+	expect(TCP_ACK, 11, 67993, 0);
+	/* A probe from below is answered. */
+	input(seg(TCP_ACK, 67992, 11, 0));
+	expect(TCP_ACK, 11, 67993, 0);
+	/* Small openings are not worth an ACK, large ones are. */
+	tcp_set_window(&tc, 1000);
+	expect_nothing();
+	tcp_set_window(&tc, 600000);
+	expect(TCP_ACK, 11, 67993, 0);
+	ck_assert_uint_eq(hdr.window, 600000 >> 4);
+	finish();
+}
+END_TEST
+
+START_TEST(keepalive)
+{
+	establish();
+	input(seg(TCP_ACK, 0, 1, 0));
+	ck_assert(!rx.acceptable);
+	expect(TCP_ACK, 1, 1, 0);
+	input(seg(TCP_ACK, 0, 1, 1));
+	expect(TCP_ACK, 1, 1, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(urgent_is_data)
+{
+	establish();
+	input(seg(TCP_ACK | TCP_URG, 1, 1, 10));
+	ck_assert_uint_eq(rx.len, 10);
+	finish();
+}
+END_TEST
+
+/* ---- sending ---------------------------------------------------------------------- */
+
+START_TEST(zero_window_probe)
+{
+	struct packet *p;
+
+	establish();
+	p = seg(TCP_ACK, 1, 1, 0);
+	p->tcp.window = 0;
+	input(p);
+	ck_assert_uint_eq(tcp_send_room(&tc), 0);
+	tc.want_send = true;
+	fire();
+	expect_nothing();
+	ck_assert_uint_gt(tcp_deadline(&tc), now);
+	for (int i = 0; i < 30; i++) {
+		uint64_t before = now;
+
+		fire();
+		expect(TCP_ACK, 0, 1, 0);       /* below snd_una */
+		expect_nothing();
+		ck_assert_uint_le(now - before, 60 * SEC);
+		p = seg(TCP_ACK, 1, 1, 0);
+		p->tcp.window = 0;
+		input(p);
+	}
+	input(seg(TCP_ACK, 1, 1, 0));
+	ck_assert_uint_gt(tcp_send_room(&tc), 0);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	/* A peer that answers nothing is given up. */
+	p = seg(TCP_ACK, 1, 1, 0);
+	p->tcp.window = 0;
+	input(p);
+	for (int i = 0; i < 14 && tc.state != TCP_CLOSED; i++) {
+		fire();
+		output();
+	}
+	expect_state(TCP_CLOSED);
+	ck_assert(take_events() & TCP_EVENT_TIMEOUT);
+	finish();
+}
+END_TEST
+
+START_TEST(mapping_is_kept)
+{
+	establish();
+	send_data(14600);
+	tcp_tx_set_checksum(&tc, &tx, 0x1234);
+	ck_assert_uint_eq(tx.map_seq, our_iss + 1);
+	ck_assert_uint_eq(tx.map_len, 14600);
+	/* All is lost; what comes again is one segment, with the mapping of the whole. */
+	tc.tlp_out = true;
+	fire();
+	while (!output())
+		fire();
+	ck_assert(tx.retransmission);
+	ck_assert_uint_le(tx.len, 1460);
+	ck_assert_uint_eq(tx.map_seq, our_iss + 1);
+	ck_assert_uint_eq(tx.map_len, 14600);
+	ck_assert_uint_eq(tx.map_checksum, 0x1234);
+	ck_assert_uint_eq(tx.offset, tx.seq - our_iss - 1);
+	finish();
+}
+END_TEST
+
+START_TEST(abort_states)
+{
+	establish();
+	send_data(100);
+	ck_assert(tcp_abort(&tc, &tx));
+	ck_assert_uint_eq(tx.flags, TCP_RST | TCP_ACK);
+	ck_assert_uint_eq(tx.seq, our_iss + 101);
+	expect_state(TCP_CLOSED);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	expect_nothing();
+	input(seg(TCP_ACK, 1, 1, 10));
+	ck_assert(!rx.acceptable);
+	finish();
+}
+END_TEST
+
+START_TEST(idle_window)
+{
+	establish();
+	for (int i = 0; i < 40; i++) {
+		uint32_t room = tcp_send_room(&tc);
+
+		send_data(room > 65000 ? 65000 : room);
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+	}
+	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
+	now += 60 * SEC;
+	expect_nothing();
+	ck_assert_uint_eq(tc.cwnd_bytes, 14600);
+	ck_assert_uint_gt(tc.ssthresh_bytes, 50000);
+	finish();
+}
+END_TEST
+
+START_TEST(window_grows_only_with_use)
+{
+	uint32_t cwnd;
+
+	establish();
+	cwnd = tc.cwnd_bytes;
+	for (int i = 0; i < 40; i++) {
+		send_data(1000);
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+	}
+	ck_assert_uint_eq(tc.cwnd_bytes, cwnd);
+	finish();
+}
+END_TEST
+
+UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, active_open,
+	  we_close_first, peer_closes_first, both_close, orphan_is_bounded, fin_beyond_gap, resets,
+	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, overlap,
+	  receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
+	  abort_states, idle_window, window_grows_only_with_use)
