@@ -329,6 +329,11 @@ struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct fl
 	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT ||
 	    conn->subflow_count >= conn->cfg.max_subflows)
 		return NULL;
+	/* Not before the peer has shown that it got our key: it may have fallen back, and
+	 * so may we have to (RFC 8684, section 3.2). */
+	sf = mptcp_first_subflow(conn);
+	if (sf && !sf->join && !sf->confirmed)
+		return NULL;
 	flow_tuple_reverse(&rx, tx);
 	sf = mptcp_subflow_new(conn, &rx, now_us);
 	if (!sf)
@@ -483,7 +488,7 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	conn->checksum_on = false;
 	sf->tcp.option_len = sf->tcp.ts_on ? 12 : 0;
 	sf->confirmed = true;
-	mptcp_recv_forget_maps(sf);
+	mptcp_recv_fall_back(sf);
 	/* From here on the stream's end is the subflow's FIN. */
 	if (conn->fin_sent)
 		tcp_close(&sf->tcp, sf->last_progress_us);
@@ -538,9 +543,6 @@ void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 		list_for_each(sf, &conn->subflows, link) {
 			if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 				mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "connection closed");
-			else if (sf->stale && conn->mode == MPTCP_MODE_MPTCP)
-				/* Nothing is left to bring over a path that does not answer. */
-				mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "connection closed");
 			else if (sf->state == MPTCP_SUBFLOW_ACTIVE) {
 				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "all data done");
 				tcp_close(&sf->tcp, now_us);

@@ -183,6 +183,14 @@ void mptcp_recv_forget_maps(struct mptcp_subflow *sf)
 	sf->map_buffered = 0;
 }
 
+void mptcp_recv_fall_back(struct mptcp_subflow *sf)
+{
+	/* TCP has acknowledged these bytes; what their checksum is matters no more. */
+	if (sf->map_buffered)
+		deliver(sf->conn, sf->map_buffer, sf->map_buffered, true);
+	mptcp_recv_forget_maps(sf);
+}
+
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
 			uint16_t checksum)
 {
@@ -268,11 +276,7 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 			 (uint32_t)(sf->tcp.rcv_offset - m->ssn));
 	if (mptcp_dss_checksum(m->dsn, ssn, m->len, csum_add(0, sf->map_buffer, m->len)) !=
 	    m->checksum) {
-		uint32_t buffered = sf->map_buffered;
-
 		bad_checksum(sf, m);
-		if (conn->mode == MPTCP_MODE_FALLBACK)
-			recv_stream(conn, conn->rcv_nxt, sf->map_buffer, buffered, true, now_us);
 		return len;
 	}
 	sf->map_buffered = 0;

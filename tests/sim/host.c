@@ -257,11 +257,15 @@ static void join(struct endpoint *ep)
 		tx.dst.port = SERVER_PORT;
 		sf = mptcp_join_active(conn, &tx, (uint8_t)i, s->backup_links >> i & 1,
 				       h->sim->now_us);
+		if (!sf) {
+			/* Not yet, or never: ask ever less often. */
+			ep->path[i].waits += ep->path[i].waits < 100;
+			ep->path[i].next_us = h->sim->now_us + ep->path[i].waits * 10 * MS;
+			continue;
+		}
 		ep->path[i].next_us = h->sim->now_us +
 			s->rejoin_delay_us * (ep->path[i].tries < 5 ? ep->path[i].tries + 1 : 5);
 		ep->path[i].tries++;
-		if (!sf)
-			continue;
 		sim_note(h->sim, "   %s: joins over link %d from port %u", ep->app.name, i,
 			 tx.src.port);
 		ep->path[i].sf = sf;

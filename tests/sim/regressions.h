@@ -9,3 +9,7 @@
 { false, 182, "DATA_FIN was repeated for ever to a peer that was gone" },
 { false, 143, "the same, where ACKs lost their options" },
 { false, 783, "attempts to join kept a connection without subflows for ever" },
+{ false, 489, "a RST in LAST_ACK, all data acknowledged, was taken for a failure" },
+{ true, 1164, "joins before the peer was heard of made a fallback impossible" },
+{ true, 1277, "the same: the first data on the first subflow was not the stream's first" },
+{ true, 1330, "a fallback dropped the bytes of an unfinished mapping with checksums" },

@@ -142,7 +142,8 @@ static uint64_t random_size(struct rng *r, bool small)
 	}
 }
 
-static void random_plan(struct app_plan *p, struct rng *r, enum profile profile)
+static void random_plan(const struct scenario *s, struct app_plan *p, struct rng *r,
+			enum profile profile)
 {
 	app_plan_default(p);
 	p->total = random_size(r, profile != CLEAN);
@@ -162,6 +163,9 @@ static void random_plan(struct app_plan *p, struct rng *r, enum profile profile)
 	}
 	if (rng_percent(r, 30))
 		p->close_delay_us = rng_log(r, 10, 3 * SECOND);
+	/* A gateway gives a server that does not read a minute after the client's end. */
+	if (s->proxy && p->pause_us > 45 * SECOND)
+		p->pause_us = 45 * SECOND;
 }
 
 /* How long reading `bytes` by `p` takes at most. */
@@ -199,6 +203,9 @@ static void random_config(struct mptcp_config *c, struct rng *r, const struct sc
 		c->rcvbuf_initial = (uint32_t)rng_log(r, 8192, 200000);
 		c->rcvbuf_max = c->rcvbuf_initial * (uint32_t)rng_range(r, 1, 8);
 	}
+	/* Windows of less than a few units of the scale are none. */
+	while (c->tcp.rcv_wscale && c->rcvbuf_initial >> c->tcp.rcv_wscale < 16)
+		c->tcp.rcv_wscale--;
 	if (rng_percent(r, 25)) {
 		c->sndbuf_initial = (uint32_t)rng_log(r, 16384, 200000);
 		c->sndbuf_max = c->sndbuf_initial * (uint32_t)rng_range(r, 1, 8);
@@ -232,8 +239,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	for (int i = 0; i < s->conn_count; i++) {
 		struct app_plan *p = s->plan[i];
 
-		random_plan(&p[0], &r, profile);
-		random_plan(&p[1], &r, profile);
+		random_plan(s, &p[0], &r, profile);
+		random_plan(s, &p[1], &r, profile);
 		if (rng_percent(&r, 50))
 			p[rng_below(&r, 2)].close = APP_CLOSE_AFTER_PEER;
 		if (rng_percent(&r, 40))
@@ -363,10 +370,10 @@ void scenario_print(const struct scenario *s, FILE *out)
 	if (s->proxy_stop_us != TIMER_NEVER)
 		fprintf(out, "  proxy stops at %llu us\n", (unsigned long long)s->proxy_stop_us);
 	for (int d = 0; d < 2; d++)
-		fprintf(out, "  %s: %s %s mss %u checksum %d ts %d sack %d rcvbuf %u-%u sndbuf %u-%u\n",
+		fprintf(out, "  %s: %s %s mss %u checksum %d ts %d sack %d scale %u rcvbuf %u-%u sndbuf %u-%u\n",
 			d ? "server" : "client", s->cfg[d].tcp.cc->name, s->cfg[d].sched->name,
 			s->cfg[d].tcp.mss, s->cfg[d].checksum, s->cfg[d].tcp.timestamps,
-			s->cfg[d].tcp.sack, s->cfg[d].rcvbuf_initial, s->cfg[d].rcvbuf_max,
+			s->cfg[d].tcp.sack, s->cfg[d].tcp.rcv_wscale, s->cfg[d].rcvbuf_initial, s->cfg[d].rcvbuf_max,
 			s->cfg[d].sndbuf_initial, s->cfg[d].sndbuf_max);
 	for (int i = 0; i < s->link_count; i++) {
 		fprintf(out, "  link %d\n", i);

@@ -165,7 +165,7 @@ static void make_strip_join_third_ack(struct scenario *s)
 
 static bool mangle(struct link_dir *d, struct sim_packet *p, struct packet *parsed)
 {
-	if (parsed->payload_len && ++d->filter_state[0] == 7) {
+	if (parsed->payload_len && ++d->filter_state[0] == 100) {
 		memset(p->data + p->len - 1, p->data[p->len - 1] ^ 0x55, 1);
 		link_fix_checksum(p);
 	}

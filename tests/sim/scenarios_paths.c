@@ -125,6 +125,8 @@ static void make_cut(struct scenario *s, int link, int side)
 	s->outages[link][0].from_us = CUT_FROM;
 	s->outages[link][0].to_us = CUT_TO;
 	s->outage_count[link] = 1;
+	/* A stack may also give the cut path up, and then the client joins over it. */
+	s->join_links = 3;
 	s->check = check_cut;
 	s->check_every = 64;
 }

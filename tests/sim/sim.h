@@ -248,7 +248,7 @@ struct endpoint {               /* one connection of a host */
 	struct {
 		struct mptcp_subflow *sf;
 		uint64_t next_us;
-		uint32_t tries;
+		uint32_t tries, waits;
 	} path[LINK_MAX];
 	uint32_t joins;                 /* subflows that became active by joining */
 	char close_reason[32];
