@@ -145,7 +145,7 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	c->now.start_us = 0;
 	if (reduced < 2)
 		reduced = 2;
-	tc->ssthresh_bytes = (uint32_t)(reduced * mss);
+	tc->ssthresh_bytes = (uint32_t)(reduced * mss + 0.5);
 	c->hystart.done = true;
 }
 

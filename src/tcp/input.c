@@ -276,7 +276,7 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 		tc->backoff = 0;
 		rx->ack_advanced = true;
 	}
-	if (tc->sack_on && p->tcp.opt.sack_count && (tc->flight_bytes || a.advanced))
+	if (tc->sack_on && p->tcp.opt.sack_count)
 		tcp_rec_sack(tc, p, &a);
 	else
 		tc->sack_seen_count = 0;

@@ -159,6 +159,8 @@ static bool frto_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	bool news = a->advanced || a->sacked_bytes;
+	bool was_fast = tc->recovery == TCP_RECOVERY_FAST;
+	bool was_rto = tc->recovery == TCP_RECOVERY_RTO;
 	uint32_t delivered = a->delivered_bytes;
 	bool lost = false;
 
@@ -217,10 +219,14 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 		enter_fast(tc, a->prior_flight_bytes, delivered, a->now_us);
 	} else if (tc->recovery == TCP_RECOVERY_FAST) {
 		prr(tc, delivered);
-	} else if (a->delivered_bytes) {
+	} else if (a->advanced && !was_fast) {
+		/*
+		 * SACKs grow the window only once they are acknowledged (RFC 5681: not
+		 * on duplicate ACKs); what recovery had SACKed before counts no more.
+		 */
 		struct tcp_ack_sample s = {
 			.now_us = a->now_us,
-			.acked_bytes = a->delivered_bytes,
+			.acked_bytes = was_rto ? a->delivered_bytes : a->acked_bytes,
 			.rtt_us = a->newest_sent_us ?
 				(uint32_t)(a->now_us - a->newest_sent_us) : 0,
 			.prior_flight_bytes = a->prior_flight_bytes,

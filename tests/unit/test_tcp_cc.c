@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Congestion controllers alone: growth against the closed forms of the RFCs. */
+#include <math.h>
+#include <string.h>
+
+#include "tcp/cc.h"
+#include "tcp/hystart.h"
+#include "tcp/tcp.h"
+#include "unit.h"
+
+#define MSS 1000u
+#define RTT 100000u
+
+static struct tcp_conn tc;
+static uint64_t now;
+
+static void begin(const char *name, uint32_t segments)
+{
+	memset(&tc, 0, sizeof(tc));
+	tcp_config_default(&tc.cfg);
+	tc.cfg.cc = tcp_cc_find(name);
+	ck_assert_ptr_nonnull(tc.cfg.cc);
+	tc.mss = MSS;
+	tc.srtt_us = RTT;
+	tc.rto_us = 300000;
+	tc.cwnd_bytes = segments * MSS;
+	tc.ssthresh_bytes = UINT32_MAX;
+	now = 1000000;
+	tc.cfg.cc->init(&tc, now);
+}
+
+static void ack(uint32_t len, bool limited)
+{
+	struct tcp_ack_sample s = { .now_us = now, .acked_bytes = len, .rtt_us = RTT,
+				    .prior_flight_bytes = tc.cwnd_bytes,
+				    .cwnd_limited = limited };
+
+	tc.snd_una += len;
+	tc.snd_nxt = tc.snd_una + tc.cwnd_bytes;
+	tc.cfg.cc->on_ack(&tc, &s);
+}
+
+/* One round trip in which the whole window is acknowledged, evenly. */
+static void round_trip(void)
+{
+	uint32_t n = tc.cwnd_bytes / MSS;
+	uint64_t end = now + RTT;
+
+	for (uint32_t i = 0; i < n; i++) {
+		now += RTT / n;
+		ack(MSS, true);
+	}
+	now = end;
+}
+
+static void loss(void)
+{
+	tc.cfg.cc->on_loss(&tc, now);
+	tc.cwnd_bytes = tc.ssthresh_bytes;
+}
+
+START_TEST(names)
+{
+	ck_assert_ptr_eq(tcp_cc_find("cubic"), &tcp_cc_cubic);
+	ck_assert_ptr_eq(tcp_cc_find("reno"), &tcp_cc_reno);
+	ck_assert_ptr_null(tcp_cc_find("vegas"));
+}
+END_TEST
+
+START_TEST(reno)
+{
+	begin("reno", 10);
+	round_trip();
+	ck_assert_uint_eq(tc.cwnd_bytes, 20 * MSS);
+	ack(MSS, false);
+	ck_assert_uint_eq(tc.cwnd_bytes, 20 * MSS);
+	loss();
+	ck_assert_uint_eq(tc.cwnd_bytes, 10 * MSS);
+	for (int i = 0; i < 10; i++)
+		round_trip();
+	ck_assert_uint_eq(tc.cwnd_bytes, 20 * MSS);
+	/* Slow start ends at ssthresh exactly; the rest counts for avoidance. */
+	tc.cwnd_bytes = 5 * MSS;
+	ack(100 * MSS, true);
+	ck_assert_uint_gt(tc.cwnd_bytes, 10 * MSS);
+	tc.cwnd_bytes = 2 * MSS;
+	loss();
+	ck_assert_uint_eq(tc.cwnd_bytes, 2 * MSS);
+}
+END_TEST
+
+/* RFC 9438, figure 1, from a loss at 1000 segments. */
+START_TEST(cubic_curve)
+{
+	double k, start;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	loss();
+	ck_assert_uint_eq(tc.cwnd_bytes, 700 * MSS);
+	k = cbrt(1000 * 0.3 / 0.4);
+	start = (double)now / 1e6;
+	for (int i = 0; i < 150; i++) {
+		double t, want, have;
+
+		round_trip();
+		t = (double)now / 1e6 - start;
+		want = 0.4 * pow(t - k, 3) + 1000;
+		have = tc.cwnd_bytes / (double)MSS;
+		/* W_est is below at this size; the window follows a round trip ahead. */
+		ck_assert_msg(fabs(have - want) < 0.02 * want + 5, "t %f: %f, not %f", t, have,
+			      want);
+	}
+	ck_assert_uint_gt(tc.cwnd_bytes, 1050 * MSS);
+}
+END_TEST
+
+START_TEST(cubic_fast_convergence)
+{
+	double k, t, want;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	loss();
+	loss();                         /* at 700: below the last maximum */
+	ck_assert_uint_eq(tc.cwnd_bytes, 490 * MSS);
+	/* W_max is now 700 * 0.85. */
+	k = cbrt((595 - 490) / 0.4);
+	for (int i = 0; i < 60; i++)
+		round_trip();
+	t = 6;
+	want = 0.4 * pow(t - k, 3) + 595;
+	ck_assert_msg(fabs(tc.cwnd_bytes / (double)MSS - want) < 15, "%u, not %f",
+		      tc.cwnd_bytes / MSS, want);
+}
+END_TEST
+
+/* With small windows CUBIC grows as Reno would with its back-off (section 4.3). */
+START_TEST(cubic_friendly)
+{
+	begin("cubic", 20);
+	tc.ssthresh_bytes = 20 * MSS;
+	loss();
+	ck_assert_uint_eq(tc.cwnd_bytes, 14 * MSS);
+	for (int i = 0; i < 10; i++)
+		round_trip();
+	/* 0.53 segments per round trip. */
+	ck_assert_uint_ge(tc.cwnd_bytes, 18 * MSS);
+	ck_assert_uint_le(tc.cwnd_bytes, 20 * MSS);
+}
+END_TEST
+
+START_TEST(cubic_undo_and_idle)
+{
+	uint32_t before;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	loss();
+	for (int i = 0; i < 30; i++)
+		round_trip();
+	before = tc.cwnd_bytes;
+	tc.cfg.cc->on_loss(&tc, now);
+	tc.cfg.cc->on_undo(&tc, now);
+	tc.ssthresh_bytes = 700 * MSS;
+	round_trip();
+	ck_assert_uint_ge(tc.cwnd_bytes, before);
+	ck_assert_uint_lt(tc.cwnd_bytes, before + 40 * MSS);
+	/* Time without a need for the window does not move the curve. */
+	before = tc.cwnd_bytes;
+	for (int i = 0; i < 100; i++) {
+		now += RTT;
+		ack(MSS, false);
+	}
+	ck_assert_uint_eq(tc.cwnd_bytes, before);
+	round_trip();
+	ck_assert_uint_lt(tc.cwnd_bytes, before + 40 * MSS);
+	tc.cfg.cc->on_idle(&tc, now, 600000);
+	ck_assert_uint_lt(tc.cwnd_bytes, before / 3);
+	ck_assert_uint_gt(tc.ssthresh_bytes, before / 2);
+}
+END_TEST
+
+/* A steady round trip: slow start goes on.  A rising one: it is left. */
+START_TEST(hystart)
+{
+	struct hystart h;
+	uint32_t una = 0xffffff00u, window = 20;
+	unsigned divisor = 1, rounds = 0;
+
+	hystart_init(&h, una + window);
+	for (int r = 0; r < 10; r++)
+		for (uint32_t i = 0; i < window; i++) {
+			una++;
+			ck_assert_uint_eq(hystart_ack(&h, una, una + window, 50000), 1);
+		}
+	/* 50 ms / 8 is the threshold: 5 ms more are noise, 7 ms are not. */
+	for (uint32_t i = 0; i < window; i++) {
+		una++;
+		ck_assert_uint_eq(hystart_ack(&h, una, una + window, 55000), 1);
+	}
+	for (uint32_t i = 0; i < 2 * window; i++) {
+		una++;
+		divisor = hystart_ack(&h, una, una + window, 62000);
+	}
+	ck_assert_uint_eq(divisor, 4);
+	/* It falls again: resume. */
+	for (uint32_t i = 0; i < 2 * window; i++) {
+		una++;
+		divisor = hystart_ack(&h, una, una + window, 50000);
+	}
+	ck_assert_uint_eq(divisor, 1);
+	/* It stays: out after five rounds. */
+	for (uint32_t i = 0; i < 20 * window && divisor; i++) {
+		una++;
+		divisor = hystart_ack(&h, una, una + window, 70000);
+		rounds = i / window;
+	}
+	ck_assert_uint_eq(divisor, 0);
+	ck_assert_uint_ge(rounds, 4);
+	ck_assert_uint_le(rounds, 6);
+	ck_assert_uint_eq(hystart_ack(&h, una, una + window, 70000), 1);
+}
+END_TEST
+
+UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
+	  cubic_friendly, cubic_undo_and_idle, hystart)

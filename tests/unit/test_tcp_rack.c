@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The scoreboard and RACK-TLP, ACK by ACK. */
+#include "tcp_script.h"
+
+/* Established with a round trip of 10 ms and ten segments of 1460 bytes sent. */
+static void flight(bool one_record)
+{
+	establish();
+	for (int i = 0; i < (one_record ? 1 : 10); i++)
+		send_data(one_record ? 14600 : 1460);
+	now += 10 * MS;
+}
+
+#define SEQ(n) (1 + (n) * 1460u)
+
+START_TEST(three_sacked)
+{
+	flight(true);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(2)));
+	ck_assert_uint_eq(tc.sacked_bytes, 1460);
+	ck_assert_uint_eq(tc.lost_bytes, 0);
+	ck_assert_uint_ne(tc.deadline_us[TCP_TIMER_REORDER], TIMER_NEVER);
+	ck_assert(take_events() & TCP_EVENT_ACKED);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(3)));
+	ck_assert_uint_eq(tc.lost_bytes, 0);
+	/* Limited transmit: what was SACKed has made room. */
+	ck_assert_uint_eq(tcp_send_room(&tc), 2920);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	ck_assert_uint_eq(tc.lost_bytes, 1460);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	ck_assert_uint_eq(tcp_send_room(&tc), 0);
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	ck_assert(tx.retransmission);
+	ck_assert_uint_eq(tx.map_len, 14600);
+	expect_nothing();
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	ck_assert_uint_eq(tc.flight_bytes, 0);
+	ck_assert_uint_eq(tc.cwnd_bytes, tc.ssthresh_bytes);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	finish();
+}
+END_TEST
+
+/* One SACK only: the loss is known when a quarter of the round trip has passed. */
+START_TEST(reordering_timer)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(2)));
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 2500);
+	fire();
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	ck_assert_uint_eq(tc.lost_bytes, 1460);
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	finish();
+}
+END_TEST
+
+/* Late, not lost: the window widens, nothing is sent twice. */
+START_TEST(reordering)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(2)));
+	now += 1 * MS;
+	input(seg(TCP_ACK, 1, SEQ(2), 0));
+	ck_assert(tc.rack.reordering_seen);
+	ck_assert_uint_eq(COUNT(TCP_RETRANS), 0);
+	/* From now on even many SACKs leave time for it. */
+	input(with_sack(seg(TCP_ACK, 1, SEQ(2), 0), SEQ(3), SEQ(8)));
+	ck_assert_uint_eq(tc.lost_bytes, 0);
+	ck_assert_uint_eq(tc.deadline_us[TCP_TIMER_REORDER], now - 1 * MS + 1000 + 2500);
+	finish();
+}
+END_TEST
+
+START_TEST(dsack_undo)
+{
+	uint32_t cwnd;
+	struct packet *p;
+
+	flight(false);
+	cwnd = tc.cwnd_bytes;
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 1 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));     /* the original was only late */
+	p = with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(0), SEQ(1));
+	input(p);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert_uint_ge(tc.cwnd_bytes, cwnd);
+	finish();
+}
+END_TEST
+
+START_TEST(bad_sack_blocks)
+{
+	flight(true);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(5), SEQ(11)));       /* not sent yet */
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(3), SEQ(2)));        /* backwards */
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), 0x80000000u, 0x80000100u));
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(2), SEQ(2)));        /* empty */
+	ck_assert_uint_eq(tc.sacked_bytes, 0);
+	ck_assert_uint_eq(tc.record_count, 1);
+	/* Single bytes: the number of records stays bounded. */
+	for (uint32_t i = 3; i < 14000; i += 2)
+		input(with_sack(seg(TCP_ACK, 1, 1, 0), i, i + 1));
+	ck_assert_uint_lt(tc.record_count, 100);
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_uint_eq(tc.record_count, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(reneging)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(10)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(1), 0));      /* and no SACK any more */
+	ck_assert_uint_eq(tc.sacked_bytes, 9 * 1460);
+	while (tc.recovery != TCP_RECOVERY_RTO)
+		fire();
+	ck_assert_uint_eq(tc.sacked_bytes, 0);
+	expect(TCP_ACK, SEQ(1), 1, 1460);
+	expect_nothing();
+	for (uint32_t i = 2; i <= 10; i++) {
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, SEQ(i), 0));
+		while (output())
+			;
+	}
+	ck_assert_uint_eq(tc.flight_bytes, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(tail_probe)
+{
+	flight(false);
+	input(seg(TCP_ACK, 1, SEQ(8), 0));
+	/* Twice the round trip, and a little. */
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 20 * MS + 2000);
+	fire();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	expect_nothing();
+	/* One only; then the timeout. */
+	ck_assert_uint_eq(tcp_deadline(&tc), tc.deadline_us[TCP_TIMER_RTO]);
+	now += 10 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(8), 0), SEQ(9), SEQ(10)));
+	fire();
+	expect(TCP_ACK, SEQ(8), 1, 1460);
+	finish();
+}
+END_TEST
+
+START_TEST(tail_probe_of_a_super_segment)
+{
+	flight(true);
+	fire();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	ck_assert_uint_eq(tx.offset, 9 * 1460);
+	/* Both copies arrive: no loss, no reduction. */
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(9), SEQ(10)));
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_eq(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
+START_TEST(tail_probe_found_a_loss)
+{
+	flight(true);
+	fire();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert(tc.tlp_out);
+	send_data(1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(11), 0));     /* no DSACK came: the probe was needed */
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
+UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
+	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Round-trip time, retransmission timeout, and whose samples count. */
+#include "tcp/tcp_internal.h"
+#include "tcp_script.h"
+
+START_TEST(formula)
+{
+	memset(&tc, 0, sizeof(tc));
+	tcp_config_default(&tc.cfg);
+	tcp_rtt_init(&tc);
+	ck_assert_uint_eq(tc.rto_us, 1000000);
+	tcp_rtt_sample(&tc, 400000, 1000);
+	ck_assert_uint_eq(tc.srtt_us, 400000);
+	ck_assert_uint_eq(tc.rttvar_us, 200000);
+	ck_assert_uint_eq(tc.rto_us, 1200000);
+	tcp_rtt_sample(&tc, 480000, 2000);
+	ck_assert_uint_eq(tc.rttvar_us, 170000);
+	ck_assert_uint_eq(tc.srtt_us, 410000);
+	ck_assert_uint_eq(tc.rto_us, 1090000);
+	/* A steady path: the slack never falls below the minimum. */
+	for (int i = 0; i < 100; i++)
+		tcp_rtt_sample(&tc, 400000, 3000);
+	ck_assert_uint_ge(tc.rto_us, 600000);
+	ck_assert_uint_lt(tc.rto_us, 601000);
+	ck_assert_uint_eq(tcp_rtt_timeout(&tc, 1), 2ull * tc.rto_us);
+	ck_assert_uint_eq(tcp_rtt_timeout(&tc, 40), 60 * SEC);
+	/* The minimum ages. */
+	ck_assert_uint_eq(tc.min_rtt_us, 400000);
+	tcp_rtt_sample(&tc, 300000, 4000);
+	tcp_rtt_sample(&tc, 500000, 5000);
+	ck_assert_uint_eq(tc.min_rtt_us, 300000);
+	tcp_rtt_sample(&tc, 500000, 301 * SEC);
+	ck_assert_uint_eq(tc.min_rtt_us, 500000);
+}
+END_TEST
+
+START_TEST(karn)
+{
+	uint32_t srtt;
+
+	establish();
+	ck_assert_uint_eq(tc.srtt_us, 10000);
+	srtt = tc.srtt_us;
+	send_data(1000);
+	tc.tlp_out = true;              /* no probe: wait for the timeout */
+	tcp_timeout(&tc, now);
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 1000);
+	ck_assert_uint_eq(tc.backoff, 1);
+	now += 3 * MS;
+	/* Of which transmission? Without timestamps there is no telling. */
+	input(seg(TCP_ACK, 1, 1001, 0));
+	ck_assert_uint_eq(tc.srtt_us, srtt);
+	ck_assert_uint_eq(tc.backoff, 0);
+	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	finish();
+}
+END_TEST
+
+START_TEST(timestamps_tell)
+{
+	uint32_t echo;
+
+	setup();
+	establish_from(with_ts(syn(), 1000, 0));
+	send_data(1000);
+	tc.tlp_out = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 1000);
+	echo = hdr.opt.ts_val;
+	now += 50 * MS;
+	input(with_ts(seg(TCP_ACK, 1, 1001, 0), 1100, echo));
+	ck_assert_uint_eq(tc.srtt_us, (7 * 10000 + 50000) / 8);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	finish();
+}
+END_TEST
+
+START_TEST(eifel)
+{
+	uint32_t echo, cwnd;
+
+	setup();
+	establish_from(with_ts(syn(), 1000, 0));
+	cwnd = tc.cwnd_bytes;
+	send_data(1000);
+	echo = hdr.opt.ts_val;
+	tc.tlp_out = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	ck_assert_uint_lt(tc.cwnd_bytes, cwnd);
+	expect(TCP_ACK, 1, 1, 1000);
+	now += 5 * MS;
+	input(with_ts(seg(TCP_ACK, 1, 1001, 0), 1100, echo));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert_uint_ge(tc.cwnd_bytes, cwnd);
+	ck_assert_uint_eq(tc.ssthresh_bytes, UINT32_MAX);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	finish();
+}
+END_TEST
+
+UNIT_MAIN("tcp rtt", formula, karn, timestamps_tell, eifel)
