@@ -16,6 +16,7 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,8 +78,15 @@ static int open_device(struct tun *t)
 	return ret;
 }
 
+/* The IPv4 dummy address (RFC 7600, section 4.8), good for a device that needs one. */
+#define DUMMY_ADDRESS 0xc0000008u
+
 static int bring_up(struct tun *t)
 {
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(DUMMY_ADDRESS),
+	};
 	struct ifreq ifr = { 0 };
 	int ret, s;
 
@@ -97,6 +105,10 @@ static int bring_up(struct tun *t)
 	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
 	ifr.ifr_qlen = TX_QUEUE_PACKETS;
 	ret = ioctl_errno(s, SIOCSIFTXQLEN, &ifr);
+	/* With rp_filter, the kernel drops whatever a device without an address brings. */
+	memcpy(&ifr.ifr_addr, &addr, sizeof(addr));
+	if (!ret)
+		ret = ioctl_errno(s, SIOCSIFADDR, &ifr);
 	if (!ret)
 		ret = ioctl_errno(s, SIOCGIFFLAGS, &ifr);
 	if (!ret) {
