@@ -33,6 +33,8 @@
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
 #include "daemon/status.h"
+#include "daemon/sysctls.h"
+#include "daemon/sysctl.h"
 #include "io/worker.h"
 
 #define EXIT_USAGE 2
@@ -423,6 +425,10 @@ static int run(struct daemon *d)
 				 sizeof(err));
 	if (!d->control)
 		goto fail;
+	if (sysctl_install(err, sizeof(err)))
+		goto fail;
+	if (sysctls_install(err, sizeof(err)))
+		goto fail;
 	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
 		goto fail;
 	routes = true;
@@ -451,6 +457,7 @@ out:
 		ruleset_remove();
 	if (routes)
 		routes_remove();
+	sysctl_remove();
 	if (!rc)
 		log_notice("ended");
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
