@@ -4,7 +4,13 @@
  * lookup TABLE" and one route "local default dev lo table TABLE".
  *
  * Everything in the table, and every rule that looks it up, is this project's: what a run
- * that crashed left behind is found by that.  No sysctl is touched here.
+ * that crashed left behind is found by that.
+ *
+ * One sysctl is in the way, tcp_early_demux.  A packet of ours to a client has the very
+ * addresses and ports of the server's to the transparent socket; with early demultiplexing
+ * the kernel takes it for that socket's before routing it, and then refuses to forward a
+ * packet that belongs to a socket.  It is switched off, in this network namespace, until
+ * the end.  Machines that mostly forward gain from that, too.
  */
 #include "daemon/routes.h"
 
@@ -24,6 +30,11 @@
 /* Rules that may have been left behind, per family. */
 #define STALE_MAX 16
 
+#define EARLY_DEMUX "/proc/sys/net/ipv4/tcp_early_demux"	/* of IPv6, too */
+
+/* To be put back at the end. */
+static bool restore_early_demux;
+
 static const int families[] = { AF_INET, AF_INET6 };
 
 /* Sends a request and returns the kernel's answer, 0 or -errno. */
@@ -42,6 +53,51 @@ static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
 	if (!mnl_nlmsg_ok(reply, (int)n) || reply->nlmsg_type != NLMSG_ERROR)
 		return -EPROTO;
 	return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
+}
+
+/* Writes one character to a sysctl.  0 or -errno. */
+static int set_sysctl(const char *path, char value)
+{
+	FILE *f = fopen(path, "we");
+	int ret = 0;
+
+	if (!f)
+		return -errno;
+	if (fputc(value, f) == EOF)
+		ret = -EIO;
+	if (fclose(f))
+		ret = -errno;
+	return ret;
+}
+
+static bool is_zero(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	int c;
+
+	if (!f)
+		return false;
+	c = fgetc(f);
+	fclose(f);
+	return c == '0';
+}
+
+static int stop_early_demux(char *err, size_t err_len)
+{
+	int ret;
+
+	if (is_zero(EARLY_DEMUX))
+		return 0;
+	ret = set_sysctl(EARLY_DEMUX, '0');
+	/* A kernel without the switch has not the thing. */
+	if (ret == -ENOENT)
+		return 0;
+	if (ret)
+		snprintf(err, err_len, "cannot set net.ipv4.tcp_early_demux to 0, which is "
+			 "needed to forward to clients: %s", strerror(-ret));
+	else
+		restore_early_demux = true;
+	return ret;
 }
 
 static int change_rule(struct mnl_socket *nl, int family, bool add, uint32_t mark,
@@ -117,6 +173,11 @@ int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len)
 		return ret;
 	}
 	remove_all(nl);
+	ret = stop_early_demux(err, err_len);
+	if (ret) {
+		mnl_socket_close(nl);
+		return ret;
+	}
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		bool v6 = families[i] == AF_INET6;
 
@@ -146,22 +207,12 @@ void routes_remove(void)
 {
 	struct mnl_socket *nl = open_socket();
 
+	if (restore_early_demux && set_sysctl(EARLY_DEMUX, '1') == 0)
+		restore_early_demux = false;
 	if (!nl)
 		return;
 	remove_all(nl);
 	mnl_socket_close(nl);
-}
-
-static bool is_zero(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	int c;
-
-	if (!f)
-		return false;
-	c = fgetc(f);
-	fclose(f);
-	return c == '0';
 }
 
 void routes_check_forwarding(void)

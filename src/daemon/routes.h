@@ -17,11 +17,12 @@
 
 /*
  * Adds the rules and routes, after removing what an earlier run may have left.  A
- * machine without IPv6 gets the IPv4 part.  0, or -errno with one line in `err`; then
+ * machine without IPv6 gets the IPv4 part.  Also switches net.ipv4.tcp_early_demux off,
+ * which would keep packets to clients from being forwarded.  0, or -errno with one line in `err`; then
  * nothing is left behind.
  */
 int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len);
-/* Removes them; silent where there are none. */
+/* Removes them and puts the sysctl back; silent where there are none. */
 void routes_remove(void);
 /* Logs a warning for each family that the kernel does not forward. */
 void routes_check_forwarding(void);
