@@ -33,7 +33,7 @@
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
 #include "daemon/status.h"
-#include "daemon/sysctls.h"
+#include "daemon/sysctl.h"
 #include "daemon/sysctl.h"
 #include "io/worker.h"
 
@@ -427,7 +427,7 @@ static int run(struct daemon *d)
 		goto fail;
 	if (sysctl_install(err, sizeof(err)))
 		goto fail;
-	if (sysctls_install(err, sizeof(err)))
+	if (sysctl_install(err, sizeof(err)))
 		goto fail;
 	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
 		goto fail;
