@@ -33,8 +33,6 @@
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
 #include "daemon/status.h"
-#include "daemon/sysctl.h"
-#include "daemon/sysctl.h"
 #include "io/worker.h"
 
 #define EXIT_USAGE 2
@@ -425,10 +423,6 @@ static int run(struct daemon *d)
 				 sizeof(err));
 	if (!d->control)
 		goto fail;
-	if (sysctl_install(err, sizeof(err)))
-		goto fail;
-	if (sysctl_install(err, sizeof(err)))
-		goto fail;
 	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
 		goto fail;
 	routes = true;
@@ -457,7 +451,6 @@ out:
 		ruleset_remove();
 	if (routes)
 		routes_remove();
-	sysctl_remove();
 	if (!rc)
 		log_notice("ended");
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
