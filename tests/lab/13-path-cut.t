@@ -4,9 +4,15 @@
 # Each path in turn is cut for five seconds in the middle of a transfer and comes
 # back: the transfer goes on by the other path, and uses both again afterwards.
 # How long the reader waited at most is told; the bound is generous (the client's
-# own retransmission on an upload is the kernel's business).  A NIC that is taken
-# down, not only silent, is the second half: the client then says REMOVE_ADDR, and
-# joins again when the endpoint is made again.
+# own retransmission on an upload is the kernel's business).
+#
+# What the kernel's client does by itself (Linux 6.18), and what not:
+#   - a silent path: it keeps the subflow, which comes back by retransmission; this
+#     is so after half a minute too, and when the NIC was down and up;
+#   - a subflow that was reset: it never joins again by itself, whether an endpoint
+#     stands for the address or not.  So whoever resets a stale subflow loses the path;
+#   - an endpoint deleted: REMOVE_ADDR; made again: it joins again.
+# The second half holds the last two to it.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_mptcp
@@ -86,5 +92,29 @@ cmp_ok "$(moved c2 rx 1)" '>' 100000 "NIC up: the path is used again"
 wait $pid
 is $? 0 "download: done, every byte is right"
 diag "$(cat "$LAB_TMP/download-nic.log")"
+
+# A middlebox that resets the second subflow, as seen from the client.
+mib_mark
+spawn "$NS_C" download-rst "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 40000000
+pid=$SPAWNED
+sleep 2
+on_gw nft -f - <<-END
+table inet resetter {
+	chain f {
+		type filter hook prerouting priority -400;
+		iifname g2 meta l4proto tcp reject with tcp reset
+	}
+}
+END
+sleep 1
+on_gw nft delete table inet resetter
+cmp_ok "$(moved c1 rx 0.5)" '>' 100000 "reset: the other path carries on"
+client_endpoints
+sleep 1
+is "$(mib_diff MPJoinSynAckRx)" 2 "reset: the path joined again when the endpoint was made again"
+cmp_ok "$(moved c2 rx 1)" '>' 100000 "reset: the path is used again"
+wait $pid
+is $? 0 "reset: download done, every byte is right"
+diag "$(cat "$LAB_TMP/download-rst.log")"
 diag "$(mib_all)"
 done_testing

@@ -5,6 +5,7 @@
 # uploads: each compared.  The links are faster here, or they would be the test.
 set -u
 . "$(dirname "$0")/lib.sh"
+# shellcheck disable=SC2034
 LINK1=rate=400,delay=5,queue=100ms LINK2=rate=200,delay=10,queue=100ms
 lab_test
 daemon_start
@@ -27,7 +28,7 @@ rm -f $LAB_TMP/out/n\$1 $LAB_TMP/put/n\$1
 END
 sizes=(0 1 100 1000 10000 100000 1000000 5000000)
 for ((i = 0; i < 200; i++)); do
-	way=get
+	way="get"
 	[ $((i % 5)) = 4 ] && way=put
 	echo "$i $way ${sizes[i / 5 % 8]}"
 done >"$LAB_TMP/jobs"

@@ -36,9 +36,10 @@ like "$(cat "$LAB_TMP/err-no-nft.txt")" nft "no-nft: the line names nft"
 
 attempt no-file "$bin/mptcp-proxyd" -c "$LAB_TMP/nonexistent.conf"
 
-printf '[proxy]\nmax_connections = many\n' >"$LAB_TMP/bad.conf"
+daemon_conf "$LAB_TMP/bad.conf" proxy.max_connections=many
+line=$(grep -n max_connections "$LAB_TMP/bad.conf" | cut -d : -f 1)
 attempt bad-value "$bin/mptcp-proxyd" --check -c "$LAB_TMP/bad.conf"
-like "$(cat "$LAB_TMP/err-bad-value.txt")" "bad.conf.*2.*max_connections" \
+like "$(cat "$LAB_TMP/err-bad-value.txt")" "bad.conf.*$line.*max_connections" \
 	"bad-value: file, line and key are named"
 
 daemon_start

@@ -370,7 +370,9 @@ lab_attach() {
 	[ -r "$LAB_STATE" ] || lab_die "lab '$LAB_PREFIX' is not up"
 	# shellcheck disable=SC1090
 	. "$LAB_STATE"
-	[ -r "$LAB_TMP/daemon.pid" ] && DAEMON_PID=$(cat "$LAB_TMP/daemon.pid")
+	# only if that process still is one of the gateway's
+	[ -r "$LAB_TMP/daemon.pid" ] &&
+		DAEMON_PID=$(ip netns pids "$NS_G" | grep -Fx -f "$LAB_TMP/daemon.pid")
 	return 0
 }
 
@@ -382,7 +384,11 @@ lab_down() {
 	for ns in "$NS_C" "$NS_G" "$NS_S"; do
 		pids+=" $(ip netns pids "$ns" 2>/dev/null | tr '\n' ' ')"
 	done
-	[ -r "$LAB_TMP/linkem.pids" ] && pids+=" $(tr '\n' ' ' <"$LAB_TMP/linkem.pids")"
+	if [ -r "$LAB_TMP/linkem.pids" ]; then
+		while read -r pid; do
+			grep -qaF "$LAB_TMP/link" "/proc/$pid/cmdline" 2>/dev/null && pids+=" $pid"
+		done <"$LAB_TMP/linkem.pids"
+	fi
 	for pid in $pids; do
 		kill "$pid" 2>/dev/null
 	done
