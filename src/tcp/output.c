@@ -379,8 +379,12 @@ void tcp_request_ack(struct tcp_conn *tc)
 
 void tcp_set_window(struct tcp_conn *tc, uint32_t bytes)
 {
+	uint32_t limit = (uint32_t)UINT16_MAX << (tc->wscale_on ? tc->cfg.rcv_wscale : 0);
 	uint32_t edge, step;
 
+	/* What the field cannot tell would seem to be news for ever. */
+	if (bytes > limit)
+		bytes = limit;
 	tc->rcv_wnd = bytes;
 	if (tc->rcv_wnd_max < bytes)
 		tc->rcv_wnd_max = bytes;

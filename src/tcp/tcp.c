@@ -301,10 +301,12 @@ static void rto_timeout(struct tcp_conn *tc, uint64_t now_us)
 {
 	tcp_timer_off(tc, TCP_TIMER_RTO);
 	if (tc->state == TCP_SYN_SENT || tc->state == TCP_SYN_RECEIVED) {
-		if (tc->syn_transmissions > tc->cfg.syn_retries) {
+		/* Not counted: SYN/ACKs that answered a repeated SYN. */
+		if (tc->unanswered >= tc->cfg.syn_retries) {
 			tcp_give_up(tc);
 			return;
 		}
+		tc->unanswered++;
 		tc->syn_due = true;
 		tc->backoff++;
 		tc->timeouts++;

@@ -286,11 +286,17 @@ void tcp_set_window(struct tcp_conn *tc, uint32_t bytes);
 
 /*
  * The next segment that is due now other than new data: SYN, SYN/ACK,
- * retransmission, probe, FIN, ACK.  Payload of at most `max_len` bytes.
+ * retransmission, probe, FIN, ACK.  Payload of at most `max_len` bytes.  Each
+ * segment must be followed by tcp_fill_header() before the next call.
  */
 bool tcp_output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len,
 		struct tcp_tx *tx);
-/* Bytes of new data that cwnd and the peer's subflow window allow now. */
+/*
+ * Bytes of new data that cwnd and the peer's subflow window allow now; 0 while lost
+ * data waits to be sent again.  Less than a segment (or half the peer's largest
+ * window) is given only when nothing is in flight: the caller never has to wait for
+ * more, and decides itself whether to hold back a small tail.
+ */
 uint32_t tcp_send_room(const struct tcp_conn *tc);
 /*
  * Sends new data [offset, offset + len) of the send stream: appends a record and
@@ -332,6 +338,10 @@ uint64_t tcp_oldest_offset(const struct tcp_conn *tc, uint64_t none);
 
 /* ---- time ----------------------------------------------------------------- */
 
+/*
+ * When tcp_timeout() is to be called next, or TIMER_NEVER.  It is 0 (at once) when
+ * the caller set `want_send` or `orphan` since and that needs a timer.
+ */
 uint64_t tcp_deadline(const struct tcp_conn *tc);
 void tcp_timeout(struct tcp_conn *tc, uint64_t now_us);
 
