@@ -107,7 +107,7 @@ void mptcp_config_default(struct mptcp_config *c)
 	tcp_config_default(&c->tcp);
 	c->sched = &mptcp_sched_minrtt;
 	c->max_subflows = 8;
-	c->rcvbuf_initial = 512 * 1024;
+	c->rcvbuf_initial = 4096 * 1024;
 	c->rcvbuf_max = 8 * 1024 * 1024;
 	c->sndbuf_initial = 512 * 1024;
 	c->sndbuf_max = 8 * 1024 * 1024;
@@ -470,16 +470,20 @@ bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 {
 	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
 
-	/* Contiguous: whatever was sent or received took this one way, once. */
-	return conn->mode != MPTCP_MODE_FALLBACK && conn->subflow_count == 1 && sf &&
-	       !sf->join && !conn->joined_once && !conn->ooo.bytes && !conn->bytes_reinjected;
+	/* Contiguous: whatever was sent or received took this one way, once.  Joins that
+	 * are not complete have carried nothing. */
+	return conn->mode != MPTCP_MODE_FALLBACK && sf && !sf->join && !conn->joined_once &&
+	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why)
 {
-	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+	struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
 
 	log_debug("conn %08x: fallback to TCP (%s)", conn->local_token, why);
+	list_for_each(other, &conn->subflows, link)
+		if (other != sf)
+			mptcp_subflow_reset(other, MPTCP_RST_MIDDLEBOX, "fallback");
 	counter_inc(conn->env->counters, reason);
 	conn->mode = MPTCP_MODE_FALLBACK;
 	conn->events |= MPTCP_EVENT_FALLBACK;

@@ -105,6 +105,9 @@ bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p, ui
 		}
 		return false;
 	}
+	/* A DSS whose sender's third ACK was lost: our SYN/ACK again will bring that back. */
+	if (o->present && !(o->present & MPOPT_CAPABLE))
+		return false;
 	/* Without the peer's key nothing after the first bytes can be read.  Only the
 	 * packet that begins at the first byte may decide for plain TCP. */
 	return has_our_keys(conn, o) || p->tcp.seq == sf->tcp.irs + 1;

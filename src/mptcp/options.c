@@ -119,6 +119,12 @@ static size_t dss(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8
 	return mptcp_option_build_dss(out, &d);
 }
 
+/* The keys and our DATA_FIN do not fit into one ACK: they take turns. */
+static bool fin_turn(const struct mptcp_conn *conn)
+{
+	return conn->fin_sent && !conn->fin_acked && conn->rto_backoff & 1;
+}
+
 size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
 			 uint8_t out[TCP_OPTIONS_MAX], size_t room)
 {
@@ -146,7 +152,7 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	if (sf->tcp.active && sf->mac_sent)
 		return join_ack(sf, out);
 	if (sf->tcp.active && !sf->join && !sf->confirmed &&
-	    (!tx->len || tx->map_seq == sf->tcp.iss + 1))
+	    (tx->len ? tx->map_seq == sf->tcp.iss + 1 : !fin_turn(conn)))
 		return capable_ack(sf, tx, out);
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 		return 0;

@@ -451,7 +451,7 @@ void gateway_init(struct gateway *g, struct run *run)
 
 void gateway_fini(struct gateway *g)
 {
-	if (g->proxy && !g->sim->failed) {
+	if (g->proxy && !g->sim->failed && !proxy_session_count(g->proxy)) {
 		if (proxy_memory(g->proxy))
 			sim_fail(g->sim, "the proxy leaks %zu bytes of payload memory",
 				 proxy_memory(g->proxy));

@@ -258,8 +258,9 @@ static void join(struct endpoint *ep)
 		sf = mptcp_join_active(conn, &tx, (uint8_t)i, s->backup_links >> i & 1,
 				       h->sim->now_us);
 		if (!sf) {
-			/* Not yet, or never: ask ever less often. */
-			ep->path[i].waits += ep->path[i].waits < 100;
+			/* Not yet, or never: ask ever less often, for a minute. */
+			if (++ep->path[i].waits == 100)
+				ep->path[i].tries = JOIN_TRIES;
 			ep->path[i].next_us = h->sim->now_us + ep->path[i].waits * 10 * MS;
 			continue;
 		}

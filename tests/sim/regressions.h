@@ -13,3 +13,8 @@
 { true, 1164, "joins before the peer was heard of made a fallback impossible" },
 { true, 1277, "the same: the first data on the first subflow was not the stream's first" },
 { true, 1330, "a fallback dropped the bytes of an unfinished mapping with checksums" },
+{ false, 2043, "a window beyond what the field can tell made both sides acknowledge for ever" },
+{ false, 2398, "SYN/ACKs that answered repeated SYNs counted as time-outs" },
+{ false, 6032, "DATA_FIN never took its turn with the repeated keys" },
+{ true, 2239, "a pending join hid that the peer may have fallen back" },
+{ true, 7893, "the same" },
