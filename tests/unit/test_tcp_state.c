@@ -68,11 +68,14 @@ START_TEST(syn_defaults)
 	ck_assert_uint_eq(tc.mss, 536);
 	ck_assert(!tc.sack_on && !tc.wscale_on && !tc.ts_on);
 	ck_assert_uint_eq(tc.snd_wnd, 65535);
-	/* No scaling: a larger window does not fit the field. */
+	/* No scaling: a larger window does not fit the field, and one byte is no news. */
 	input(seg(TCP_ACK, 1, 1, 1));
 	tcp_request_ack(&tc);
 	expect(TCP_ACK, 1, 2, 0);
-	ck_assert_uint_eq(hdr.window, 65535);
+	ck_assert_uint_eq(hdr.window, 65534);
+	expect_nothing();
+	tcp_set_window(&tc, 1 << 20);
+	expect_nothing();
 	finish();
 	/* A silly MSS does not make us send silly segments. */
 	setup();
