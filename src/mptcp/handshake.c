@@ -144,6 +144,8 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 	const struct mptcp_options *o = &p->tcp.mptcp;
 	uint8_t mac[20];
 
+	/* Only the SYN/ACK told whether timestamps are on. */
+	sf->tcp.option_len = (sf->tcp.ts_on ? 12 : 0) + MPTCP_DSS_LEN;
 	if (sf->mac_sent) {
 		if (!(p->tcp.flags & TCP_ACK) || p->tcp.flags & TCP_SYN)
 			return;
