@@ -6,8 +6,9 @@
  * card itself.
  *
  * The device is configured by ioctl and /proc when it is opened; it goes away with its
- * last descriptor.  Owns the descriptor; the write may fail, which is counted and left to
- * TCP.
+ * last descriptor.  ICMP errors leave by raw sockets.
+ *
+ * Owns the descriptors; a write may fail, which is counted and left to TCP.
  */
 #include "io/tun.h"
 
@@ -34,6 +35,7 @@
 
 struct tun {
 	int fd;
+	int raw4, raw6;         /* raw IP sockets; -1: none */
 	char name[IFNAMSIZ];
 	struct counters *counters;
 };
@@ -128,6 +130,8 @@ struct tun *tun_new(const char *name, struct counters *counters, char *err, size
 	if (!t)
 		goto fail;
 	t->fd = -1;
+	t->raw4 = -1;
+	t->raw6 = -1;
 	t->counters = counters;
 	if (!*name || strlen(name) >= sizeof(t->name)) {
 		ret = -EINVAL;
@@ -148,6 +152,14 @@ struct tun *tun_new(const char *name, struct counters *counters, char *err, size
 		ret = bring_up(t);
 	if (ret)
 		goto fail;
+	/* IPPROTO_RAW: the packet brings its own header.  IPv6 may be missing. */
+	t->raw4 = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	t->raw6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (t->raw4 < 0) {
+		ret = -errno;
+		why = ret == -EPERM ? "raw sockets need CAP_NET_RAW" : NULL;
+		goto fail;
+	}
 	return t;
 
 fail:
@@ -163,12 +175,26 @@ void tun_free(struct tun *t)
 		return;
 	if (t->fd >= 0)
 		close(t->fd);
+	if (t->raw4 >= 0)
+		close(t->raw4);
+	if (t->raw6 >= 0)
+		close(t->raw6);
 	free(t);
 }
 
 int tun_fd(const struct tun *t)
 {
 	return t->fd;
+}
+
+static void count_sent(struct tun *t, ssize_t ret, size_t len)
+{
+	if (ret < 0) {
+		counter_inc(t->counters, CNT_TX_ERRORS);
+		return;
+	}
+	counter_inc(t->counters, CNT_TX_PACKETS);
+	counter_add(t->counters, CNT_TX_BYTES, len);
 }
 
 static void send_packet(struct tun *t, const struct iovec *iov, int n, size_t len)
@@ -178,12 +204,7 @@ static void send_packet(struct tun *t, const struct iovec *iov, int n, size_t le
 	do {
 		ret = writev(t->fd, iov, n);
 	} while (ret < 0 && errno == EINTR);
-	if (ret < 0) {
-		counter_inc(t->counters, CNT_TX_ERRORS);
-		return;
-	}
-	counter_inc(t->counters, CNT_TX_PACKETS);
-	counter_add(t->counters, CNT_TX_BYTES, len);
+	count_sent(t, ret, len);
 }
 
 void tun_emit(void *ctx, const struct packet_out *p)
@@ -212,15 +233,27 @@ void tun_emit(void *ctx, const struct packet_out *p)
 	send_packet(ctx, iov, 2 + n, p->headers_len + p->payload_len);
 }
 
+/*
+ * By a raw socket, so as a packet of this machine: the source may be an address for which
+ * the machine has no route (that is what the error tells), and which the kernel would not
+ * accept from a device.
+ */
 void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len)
 {
-	struct virtio_net_hdr vnet = { 0 };
-	struct iovec iov[2] = {
-		{ .iov_base = &vnet, .iov_len = sizeof(vnet) },
-		{ .iov_base = (void *)(uintptr_t)data, .iov_len = len },
-	};
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in to4 = { .sin_family = AF_INET };
+	ssize_t ret;
 
-	send_packet(t, iov, 2, len);
+	if (data[0] >> 4 == 4) {
+		memcpy(&to4.sin_addr, data + 16, 4);
+		ret = sendto(t->raw4, data, len, MSG_DONTWAIT, (struct sockaddr *)&to4,
+			     sizeof(to4));
+	} else {
+		memcpy(&to6.sin6_addr, data + 24, 16);
+		ret = sendto(t->raw6, data, len, MSG_DONTWAIT, (struct sockaddr *)&to6,
+			     sizeof(to6));
+	}
+	count_sent(t, ret, len);
 }
 
 void tun_discard(struct tun *t)

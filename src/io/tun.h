@@ -24,7 +24,7 @@ int tun_fd(const struct tun *t);
 
 /* The sink for TCP; `ctx` is the struct tun. */
 void tun_emit(void *ctx, const struct packet_out *p);
-/* One finished IP packet, checksums and all. */
+/* One finished packet that is not TCP (an ICMP error), checksums and all. */
 void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len);
 /* Reads and throws away what the kernel routed to the device. */
 void tun_discard(struct tun *t);

@@ -34,7 +34,7 @@ struct worker_config {
 
 /*
  * Opens everything.  NULL on failure, with one line of explanation in `err`.  Needs
- * CAP_NET_ADMIN now and CAP_NET_RAW or CAP_NET_ADMIN for each server socket.
+ * CAP_NET_ADMIN and CAP_NET_RAW now, and either for each server socket.
  */
 struct worker *worker_new(const struct worker_config *config, char *err, size_t err_len);
 /* Resets all sessions, tells the peers, and closes everything. */
