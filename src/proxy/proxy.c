@@ -414,11 +414,8 @@ static enum proxy_verdict dispatch(struct proxy *proxy, const uint8_t *data, siz
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
 				bool checksum_known, uint64_t now_us)
 {
-	enum proxy_verdict verdict;
+	enum proxy_verdict verdict = dispatch(proxy, data, len, checksum_known, now_us);
 
-	counter_inc(proxy->counters, CNT_RX_PACKETS);
-	counter_add(proxy->counters, CNT_RX_BYTES, len);
-	verdict = dispatch(proxy, data, len, checksum_known, now_us);
 	if (verdict != PROXY_TAKE)
 		counter_inc(proxy->counters, CNT_RX_PASSED);
 	return verdict;

@@ -128,7 +128,8 @@ void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count);
  * One captured packet of `len` bytes, which is less than its IP length if it was not
  * captured whole.  `data` must stay valid and unchanged until proxy_flush().
  * `checksum_known` tells that the TCP checksum was verified or is to be filled in by
- * the device; otherwise it is verified here.  Counts CNT_RX_*.
+ * the device; otherwise it is verified here.  Counts what is passed and what is wrong
+ * with packets; the packets themselves and their bytes are the caller's to count.
  */
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
 				bool checksum_known, uint64_t now_us);

@@ -678,7 +678,7 @@ START_TEST(others_are_passed)
 	ck_assert_uint_eq(count(CNT_RX_MALFORMED), 1);
 	ck_assert_int_eq(proxy_packet(w.proxy, data, 0, false, w.now), PROXY_PASS_KEEP);
 	ck_assert_int_eq(w.opened, 0);
-	ck_assert_uint_eq(count(CNT_RX_PASSED), count(CNT_RX_PACKETS));
+	ck_assert_uint_eq(count(CNT_RX_PASSED), 7);
 	world_end();
 }
 END_TEST
