@@ -27,6 +27,9 @@ struct pair_link {
 	uint64_t free_us;               /* when the link is idle again */
 	/* for scripted losses: drop packets number [drop_from, drop_to) with data */
 	uint32_t drop_from, drop_to, data_packets;
+	/* drop what carries the byte at this offset, so many times */
+	uint64_t drop_offset;
+	uint32_t drop_times;
 	uint64_t down_from_us, down_to_us;
 	uint32_t passed, dropped;
 };
@@ -113,6 +116,10 @@ static inline void pair_transmit(struct pair *p, int from, struct pair_packet *q
 
 	if (q->len && l->data_packets++ >= l->drop_from && l->data_packets <= l->drop_to)
 		goto drop;
+	if (l->drop_times && l->drop_offset >= q->offset && l->drop_offset < q->offset + q->len) {
+		l->drop_times--;
+		goto drop;
+	}
 	if (p->now_us >= l->down_from_us && p->now_us < l->down_to_us)
 		goto drop;
 	if (unit_random_below(&p->rng, 1000000) < l->loss_ppm)
