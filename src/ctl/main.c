@@ -466,7 +466,7 @@ static int run(const char *command, json_int_t id, bool as_json)
 	else if (!strcmp(command, "connection"))
 		show_connection(answer);
 	else if (!strcmp(command, "drain"))
-		printf("draining, %" PRId64 " connections go on\n",
+		printf("draining, connections that go on: %" PRId64 "\n",
 		       number_of(answer, "connections"));
 	else
 		printf("reloaded\n");

@@ -212,7 +212,14 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		log_error("%s", why);
 		goto fail;
 	}
-	worker_set_config(d->worker, &new->proxy);
+	if (worker_set_config(d->worker, &new->proxy)) {
+		snprintf(err, err_len, "out of memory");
+		log_error("%s", err);
+		ruleset = ruleset_of(old);
+		if (ruleset_update(&ruleset, why, sizeof(why)))
+			log_error("%s", why);
+		goto fail;
+	}
 	d->config = new;
 	config_free(old);
 	log_set_level(new->log_level);
