@@ -317,6 +317,8 @@ void flowset_flush(struct flowset *f)
 				send_changes(f, NFT_MSG_DELSETELEM, false, true, &f->pending[i],
 					     1);
 		}
+		/* There may be many, which would not wait for their turn. */
+		read_answers(f, true);
 	}
 	f->count = 0;
 }
