@@ -23,7 +23,7 @@ static void learn_peer_key(struct mptcp_conn *conn, uint64_t key)
 	conn->peer_key_known = true;
 	mptcp_key_derive(conn->version, key, &conn->remote_token, &idsn);
 	conn->rcv_nxt = conn->consumed = idsn + 1;
-	conn->rcv_adv = conn->rcv_nxt + conn->rcvbuf;
+	conn->rcv_adv = conn->rcv_told = conn->rcv_nxt + conn->rcvbuf;
 	conn->rcv_round_dsn = conn->rcv_nxt;
 }
 

@@ -211,7 +211,8 @@ struct mptcp_conn {
 
 	/* receive side */
 	uint64_t rcv_nxt;
-	uint64_t rcv_adv;               /* right edge last advertised */
+	uint64_t rcv_adv;               /* right edge of the shared window */
+	uint64_t rcv_told;              /* ... as segments told it, perhaps further: see recv.c */
 	uint64_t consumed;              /* DSN up to which the consumer is done */
 	struct reasm ooo;
 	uint32_t rcvbuf;

@@ -10,7 +10,10 @@
  * of them may be used before the checksum was right.
  *
  * The receive window is one for all subflows: what the consumer has not finished with
- * counts against it, and its right edge never moves back (section 3.3.4).
+ * counts against it, and its right edge never moves back (section 3.3.4).  A subflow's
+ * own edge does not move back either, so that while another subflow uses the window up,
+ * this one's segments tell DATA_ACK plus a window that is too large.  What was told so
+ * is accepted (at most one window more per subflow), because TCP acknowledges it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +80,13 @@ static void recv_stream(struct mptcp_conn *conn, uint64_t dsn, const uint8_t *da
 {
 	uint64_t end = dsn + len;
 
-	if (seq64_gt(end, conn->rcv_adv) && conn->mode == MPTCP_MODE_MPTCP) {
+	if (seq64_gt(end, conn->rcv_told) && conn->mode == MPTCP_MODE_MPTCP) {
 		/* Beyond the window: not ours to keep; the peer will have to send it again. */
 		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
-		if (seq64_geq(dsn, conn->rcv_adv))
+		if (seq64_geq(dsn, conn->rcv_told))
 			return;
-		len = conn->rcv_adv - dsn;
-		end = conn->rcv_adv;
+		len = conn->rcv_told - dsn;
+		end = conn->rcv_told;
 	}
 	if (conn->fin_known && seq64_gt(end, conn->fin_dsn)) {
 		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
@@ -163,6 +166,14 @@ uint32_t mptcp_recv_window(struct mptcp_conn *conn)
 	edge = seq64_max(conn->consumed + conn->rcvbuf, conn->rcv_adv);
 	conn->rcv_adv = edge;
 	return seq64_gt(edge, conn->rcv_nxt) ? edge - conn->rcv_nxt : 0;
+}
+
+void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
+{
+	struct mptcp_conn *conn = sf->conn;
+	unsigned shift = sf->tcp.wscale_on ? sf->tcp.cfg.rcv_wscale : 0;
+
+	conn->rcv_told = seq64_max(conn->rcv_told, conn->rcv_nxt + ((uint64_t)window << shift));
 }
 
 /* ---- mappings ----------------------------------------------------------------- */
