@@ -973,6 +973,26 @@ START_TEST(server_never_reads_what_is_left)
 }
 END_TEST
 
+START_TEST(memory_runs_out)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.memory_bytes = 1 << 20;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	w.service.mptcp.rcvbuf_initial = w.service.mptcp.rcvbuf_max = 4 << 20;
+	establish();
+	w.server[0].room = 0;
+	w.to_send = 4 << 20;
+	client_turn();
+	run(60 * SECOND);
+	/* More was promised than there is: the bound holds, the connection does not. */
+	ck_assert_uint_le(w.memory_peak, (1 << 20) + (1 << 18));
+	ck_assert(w.server[0].closed && w.server[0].reset);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	ck_assert_uint_eq(proxy_memory(w.proxy), 0);
+	world_end();
+}
+END_TEST
+
 /* ---- resets --------------------------------------------------------------------- */
 
 START_TEST(server_resets)
@@ -1212,6 +1232,40 @@ START_TEST(old_flows_answer)
 }
 END_TEST
 
+START_TEST(arbitrary_packets_do_no_harm)
+{
+	uint64_t seed = 3;
+	uint8_t data[256];
+
+	for (int round = 0; round < 40; round++) {
+		world_begin(round % 2 ? PROXY_ACCEPT_FIRST : PROXY_CONNECT_FIRST);
+		w.config.max_half_open = 2;
+		establish();
+		for (int i = 0; i < 2000 && w.opened < MAX_SERVERS; i++) {
+			uint8_t flags = (uint8_t)unit_random(&seed);
+			bool capable = !unit_random_below(&seed, 8);
+			size_t len = make_packet(data, "192.0.2.1:4000", flags & 0x3f,
+						 (uint32_t)unit_random(&seed), capable,
+						 w.conn->remote_token, 20);
+			bool known = unit_random_below(&seed, 8);
+
+			if (unit_random_below(&seed, 2))
+				data[unit_random_below(&seed, len)] ^= (uint8_t)unit_random(&seed);
+			if (!unit_random_below(&seed, 8))
+				len = unit_random_below(&seed, len + 1);
+			proxy_packet(w.proxy, data, len, known, w.now);
+			if (!unit_random_below(&seed, 4))
+				run(unit_random_below(&seed, 200000));
+		}
+		for (int i = 1; i < w.opened; i++)
+			if (w.server[i].open)
+				connected(i, i % 2 ? 0 : ECONNREFUSED);
+		run(1000 * SECOND);
+		world_end();
+	}
+}
+END_TEST
+
 static bool count_session(void *ctx, const struct session_info *info)
 {
 	int *n = ctx;
@@ -1268,8 +1322,9 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
-	  client_leaves_bytes_behind, server_never_reads_what_is_left, server_resets, client_resets,
+	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,
+	  server_resets, client_resets,
 	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_are_refused, path_mtu_is_believed_with_care, old_flows_answer,
-	  status_lists_sessions, config_is_replaced)
+	  arbitrary_packets_do_no_harm, status_lists_sessions, config_is_replaced)
