@@ -355,6 +355,7 @@ struct scenario {
 	bool accept_first;
 	uint64_t proxy_stop_us;         /* TIMER_NEVER: not */
 	uint64_t drain_us;
+	bool quiet;                     /* no harm on the way but full queues */
 	bool may_reset;                 /* ends other than complete are right, too */
 	uint64_t bound_us;              /* virtual time within which all must end */
 	uint32_t check_every;
@@ -384,6 +385,8 @@ struct run {
 	struct sim_timer drainer;
 };
 
+/* Random scenarios from here on may move more bytes through smaller buffers. */
+#define SEED_HEAVY 100000u
 /* A scenario without impairments: two links, one connection, defaults. */
 void scenario_default(struct scenario *s, bool proxy);
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
