@@ -258,12 +258,18 @@ static struct mptcp_subflow *find_holder(struct mptcp_conn *conn, uint64_t dsn,
 	list_for_each(sf, &conn->subflows, link) {
 		if (found && sf->stale)
 			continue;
-		list_for_each(rec, &sf->tcp.records, by_seq)
-			if (seq64_leq(rec->offset, dsn) && seq64_lt(dsn, rec->offset + rec->len)) {
+		list_for_each(rec, &sf->tcp.records, by_seq) {
+			uint64_t begin = rec->offset;
+
+			/* With checksums no byte of a mapping is DATA_ACKed before its last. */
+			if (conn->checksum_on)
+				begin -= rec->seq - rec->map_seq;
+			if (seq64_leq(begin, dsn) && seq64_lt(dsn, rec->offset + rec->len)) {
 				found = sf;
 				*record = rec;
 				break;
 			}
+		}
 		if (found && !found->stale)
 			break;
 	}
