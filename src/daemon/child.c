@@ -8,11 +8,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -58,7 +60,7 @@ static int memory_file(const char *name, const char *text)
 	return fd;
 }
 
-/* The first lines, joined; quoted source and carets that follow help nobody in a log. */
+/* What was written, on one line, as much as fits. */
 static void read_line(int fd, char *out, size_t len)
 {
 	ssize_t n = pread(fd, out, len - 1, 0);
@@ -84,13 +86,18 @@ static void read_line(int fd, char *out, size_t len)
 
 static int spawn(const char *path, const char *const argv[], int in, int errors, pid_t *pid)
 {
-	static char *const environment[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL=C",
-					     NULL };
+	/* Where iptables may lock a file, if not in /run, is the administrator's word. */
+	const char *lock = getenv("XTABLES_LOCKFILE");
+	char lock_setting[PATH_MAX + 32];
+	char *environment[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL=C",
+				lock ? lock_setting : NULL, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int ret;
 
+	if (lock)
+		snprintf(lock_setting, sizeof(lock_setting), "XTABLES_LOCKFILE=%s", lock);
 	ret = posix_spawn_file_actions_init(&actions);
 	if (ret)
 		return -ret;

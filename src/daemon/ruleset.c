@@ -457,13 +457,17 @@ static int run_nft(const char *text, char *err, size_t err_len)
 enum ruleset_queue ruleset_queue_detect(void)
 {
 	char err[256];
+	int ret;
 
 	/* One transaction that leaves nothing behind, and fails where the kernel has no
 	 * such expression. */
-	return run_nft("table inet " RULESET_TABLE "_try {\n"
+	ret = run_nft("table inet " RULESET_TABLE "_try {\n"
 		       "\tchain try {\n\t\tqueue flags bypass to 0\n\t}\n}\n"
-		       "delete table inet " RULESET_TABLE "_try\n", err, sizeof(err)) ?
-		RULESET_QUEUE_XT : RULESET_QUEUE_NFT;
+		       "delete table inet " RULESET_TABLE "_try\n", err, sizeof(err));
+	/* Who may not try gets what most kernels have. */
+	if (!ret || strstr(err, "not permitted"))
+		return RULESET_QUEUE_NFT;
+	return RULESET_QUEUE_XT;
 }
 
 static void xt(const char *command, const char *const args[])
