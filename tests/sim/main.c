@@ -16,6 +16,7 @@
 
 /* Seconds of one seed after which it counts as hanging. */
 #define SEED_SECONDS 120
+#define JOBS_MAX 64
 
 /* Seeds that found a bug once, with what they found. */
 static const struct {
@@ -164,9 +165,9 @@ static int run_all(unsigned jobs)
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t passed = 0, failed = 0, events = 0, fallbacks = 0, resets = 0;
 	unsigned running = 0;
-	pid_t *pids = calloc(jobs, sizeof(*pids));
+	static pid_t pids[JOBS_MAX];
 
-	if (sh == MAP_FAILED || !pids) {
+	if (sh == MAP_FAILED) {
 		perror("mmap");
 		return 2;
 	}
@@ -225,7 +226,6 @@ static int run_all(unsigned jobs)
 	       (unsigned long long)passed, (unsigned long long)failed,
 	       (unsigned long long)events, (unsigned long long)fallbacks,
 	       (unsigned long long)resets);
-	free(pids);
 	return failed ? 1 : 0;
 }
 
@@ -314,7 +314,7 @@ int main(int argc, char **argv)
 			return usage(argv[0]);
 		}
 	}
-	if (optind < argc || !jobs)
+	if (optind < argc || !jobs || jobs > JOBS_MAX)
 		return usage(argv[0]);
 	while (directed_at(directed_total))
 		directed_total++;

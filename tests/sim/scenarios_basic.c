@@ -122,6 +122,7 @@ static void make_zero_window(struct scenario *s)
 	s->plan[0][1].total = 20000000;
 	s->plan[0][0].pause_at = 1000000;
 	s->plan[0][0].pause_us = 300 * SECOND;
+	s->cfg[0].rcvbuf_initial = 500000;
 	s->cfg[0].rcvbuf_max = 1000000;
 	s->bound_us = 600 * SECOND;
 	s->check = check_zero_window;
