@@ -107,7 +107,7 @@ void mptcp_config_default(struct mptcp_config *c)
 	tcp_config_default(&c->tcp);
 	c->sched = &mptcp_sched_minrtt;
 	c->max_subflows = 8;
-	c->rcvbuf_initial = 4096 * 1024;
+	c->rcvbuf_initial = 384 * 1024;
 	c->rcvbuf_max = 8 * 1024 * 1024;
 	c->sndbuf_initial = 512 * 1024;
 	c->sndbuf_max = 8 * 1024 * 1024;

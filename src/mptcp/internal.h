@@ -12,8 +12,8 @@
 #define MPTCP_MAPS_MAX 8192u
 /* Largest payload of a segment that we build, so that headers fit the IP length. */
 #define MPTCP_SEGMENT_MAX (PACKET_MAX - PACKET_HEADER_MAX)
-/* What a mapping and the usual plain options take: timestamps 12, DSS 24. */
-#define MPTCP_DSS_LEN 24u
+/* What a DSS with a mapping usually takes, see options.c. */
+#define MPTCP_DSS_LEN 20u
 
 /* ---- conn.c ----------------------------------------------------------------- */
 

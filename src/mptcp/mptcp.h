@@ -158,6 +158,8 @@ struct mptcp_subflow {
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
 	uint64_t join_ack_deadline_us;  /* active join: when to repeat the third ACK */
+	uint64_t last_map_dsn;          /* of the newest mapping sent here */
+	bool mapped;                    /* last_map_dsn is valid */
 	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
 
 	uint64_t created_us;

@@ -3,8 +3,9 @@
  * Which MPTCP options an outgoing segment carries, and the segment itself.
  *
  * The option space is 40 bytes.  Timestamps take 12; a mapping with its DATA_ACK takes
- * at most 24 (an 8-byte DSN with a 4-byte DATA_ACK: both at 8 bytes confuse a client in
- * the field).  Signals that do not fit beside a mapping wait for the next pure ACK.
+ * 20, or 24 with a whole DSN (never 28: a client in the field misreads DSN and DATA_ACK of
+ * 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the same on
+ * the way up.  Signals that do not fit beside a mapping wait for the next pure ACK.
  */
 #include <assert.h>
 #include <string.h>
@@ -91,7 +92,21 @@ static size_t capable_ack(const struct mptcp_subflow *sf, const struct tcp_tx *t
 	return mptcp_option_build_capable(out, &c);
 }
 
-static size_t dss(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
+/*
+ * Whether the low half of a DSN is enough (RFC 8684, section 3.3.1).  Linux extends it by
+ * the mapping before it on the same subflow, so that one must have the same high half, and
+ * neither may be near the end of the low one.  Retransmissions, which come out of turn,
+ * always carry it whole.
+ */
+static bool short_dsn_fits(const struct mptcp_subflow *sf, uint64_t dsn)
+{
+	const uint32_t last = UINT32_MAX - (1u << 24);
+
+	return sf->mapped && dsn >> 32 == sf->last_map_dsn >> 32 && (uint32_t)dsn < last &&
+	       (uint32_t)sf->last_map_dsn < last;
+}
+
+static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
 {
 	const struct mptcp_conn *conn = sf->conn;
 	struct mptcp_dss d = {
@@ -102,8 +117,13 @@ static size_t dss(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8
 	if (conn->mode == MPTCP_MODE_FALLBACK)
 		return mptcp_option_build_dss(out, &d);
 	if (tx->len) {
-		d.has_map = d.dsn_is64 = true;
+		d.has_map = true;
 		d.dsn = tx->offset - (tx->seq - tx->map_seq);
+		d.dsn_is64 = tx->retransmission || !short_dsn_fits(sf, d.dsn);
+		if (!tx->retransmission) {
+			sf->last_map_dsn = d.dsn;
+			sf->mapped = true;
+		}
 		d.ssn = tx->map_seq - sf->tcp.iss;
 		d.data_len = tx->map_len;
 		d.has_checksum = conn->checksum_on;

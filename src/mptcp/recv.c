@@ -23,6 +23,9 @@
 #include "mptcp/internal.h"
 #include "wire/checksum.h"
 
+/* Rounds of window tuning are not shorter than this. */
+#define RECV_ROUND_MIN_US 10000u
+
 /* ---- stream ----------------------------------------------------------------- */
 
 static void deliver(struct mptcp_conn *conn, const uint8_t *data, size_t len, bool transient)
@@ -33,25 +36,26 @@ static void deliver(struct mptcp_conn *conn, const uint8_t *data, size_t len, bo
 }
 
 /*
- * Grows the window while the peer fills it: more than half of it within two of the
- * longest round trips means that it may be what limits the peer.
+ * The window follows what arrives: twice what comes in one round trip of the slowest
+ * subflow, so that the others need not wait for it while it repeats a loss.  The round
+ * trips are those of the handshakes or of what we send, without the queues that the peer
+ * itself fills: a window made for those would only fill them more.
  */
 static void tune_window(struct mptcp_conn *conn, uint64_t now_us)
 {
 	const struct mptcp_subflow *sf;
-	uint64_t rtt_us = 10000;
+	uint64_t rtt_us = RECV_ROUND_MIN_US, took_us = now_us - conn->rcv_round_us, want;
 
 	list_for_each(sf, &conn->subflows, link)
 		if (sf->tcp.srtt_us > rtt_us)
 			rtt_us = sf->tcp.srtt_us;
-	if (now_us - conn->rcv_round_us < 2 * rtt_us)
+	if (took_us < rtt_us)
 		return;
-	if (conn->rcv_nxt - conn->rcv_round_dsn > conn->rcvbuf / 2 &&
-	    conn->rcvbuf < conn->cfg.rcvbuf_max && pool_pressure(conn->env->pool) < 75) {
-		conn->rcvbuf *= 2;
-		if (conn->rcvbuf > conn->cfg.rcvbuf_max)
-			conn->rcvbuf = conn->cfg.rcvbuf_max;
-	}
+	want = 2 * (conn->rcv_nxt - conn->rcv_round_dsn) * rtt_us / took_us;
+	if (want > conn->cfg.rcvbuf_max)
+		want = conn->cfg.rcvbuf_max;
+	if (want > conn->rcvbuf && pool_pressure(conn->env->pool) < 75)
+		conn->rcvbuf = (uint32_t)want;
 	conn->rcv_round_dsn = conn->rcv_nxt;
 	conn->rcv_round_us = now_us;
 }

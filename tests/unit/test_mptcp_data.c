@@ -139,7 +139,8 @@ START_TEST(server_data_is_mapped_and_acknowledged)
 	ck_assert_ptr_nonnull(out);
 	ck_assert_uint_eq(out->payload_len, 1000);
 	ck_assert(out->tcp.mptcp.dss.has_map && out->tcp.mptcp.dss.has_ack);
-	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert(!out->tcp.mptcp.dss.dsn_is64);
+	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, (uint32_t)(p.server_idsn + 1));
 	ck_assert_uint_eq(out->tcp.mptcp.dss.ssn, 1);
 	ck_assert_uint_eq(out->tcp.mptcp.dss.data_len, 1000);
 	/* A subflow ACK alone does not release the data; the DATA_ACK does. */
@@ -151,6 +152,44 @@ START_TEST(server_data_is_mapped_and_acknowledged)
 	peer_send(&p, &p.first, &ack);
 	ck_assert_uint_eq(p.conn->sendq.end - p.conn->snd_una, 0);
 	ck_assert_uint_eq(p.pool.used_bytes, 0);
+	peer_fini(&p);
+}
+END_TEST
+
+/* Sends one byte at `dsn` and tells whether its DSN went out whole. */
+static bool sent_whole(struct peer_flow *f, uint64_t dsn)
+{
+	uint8_t option[TCP_OPTIONS_MAX];
+	struct tcp_tx tx = {
+		.seq = f->sf->tcp.snd_nxt,
+		.flags = TCP_ACK,
+		.len = 1,
+		.offset = dsn,
+		.map_seq = f->sf->tcp.snd_nxt,
+		.map_len = 1,
+	};
+	struct mptcp_options parsed = { 0 };
+	size_t len = mptcp_options_for(f->sf, &tx, p.now_us, option, TCP_OPTIONS_MAX);
+
+	ck_assert_uint_eq(mptcp_option_parse(option, len, false, true, &parsed), MPOPT_DSS);
+	ck_assert_uint_eq((uint32_t)parsed.dss.dsn, (uint32_t)dsn);
+	return parsed.dss.dsn_is64;
+}
+
+START_TEST(dsn_is_whole_where_it_could_be_misread)
+{
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	/* The first mapping of a joined subflow, then one like it. */
+	ck_assert(sent_whole(&p.second, 0x100000000u));
+	ck_assert(!sent_whole(&p.second, 0x100000001u));
+	/* Close to the end of the low half, and after it. */
+	ck_assert(sent_whole(&p.second, 0x1fffffff0u));
+	ck_assert(sent_whole(&p.second, 0x200000000u));
+	ck_assert(!sent_whole(&p.second, 0x200000001u));
+	/* Back to a range from before the wrap, sent again. */
+	ck_assert(sent_whole(&p.second, 0x180000000u));
 	peer_fini(&p);
 }
 END_TEST
@@ -172,7 +211,7 @@ START_TEST(missing_data_ack_is_repaired)
 	out = peer_next(&p);
 	ck_assert_ptr_nonnull(out);
 	ck_assert_uint_eq(out->payload_len, 1000);
-	ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+	ck_assert_uint_eq((uint32_t)out->tcp.mptcp.dss.dsn, (uint32_t)(p.server_idsn + 1));
 	ck_assert_uint_eq(out->tcp.mptcp.dss.ssn, 1001);
 	ck_assert_uint_ge(p.counters.v[CNT_MP_RTO], 1);
 	peer_fini(&p);
@@ -526,7 +565,7 @@ START_TEST(checksums_both_ways)
 	ck_assert_ptr_nonnull(out);
 	ck_assert(out->tcp.mptcp.dss.has_checksum);
 	ck_assert_uint_eq(out->tcp.mptcp.dss.checksum,
-			  mptcp_dss_checksum(out->tcp.mptcp.dss.dsn, out->tcp.mptcp.dss.ssn, 501,
+			  mptcp_dss_checksum(p.server_idsn + 1, out->tcp.mptcp.dss.ssn, 501,
 					     csum_add(0, out->payload, 501)));
 	peer_fini(&p);
 }
@@ -682,7 +721,7 @@ END_TEST
 UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  overlap_and_duplicate_are_delivered_once, one_mapping_over_several_segments,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
-	  server_data_is_mapped_and_acknowledged, missing_data_ack_is_repaired,
+	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread, missing_data_ack_is_repaired,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
 	  without_subflow_it_waits_then_closes, data_fin_from_the_client,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
