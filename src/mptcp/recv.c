@@ -416,7 +416,9 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		return;
 	}
 	if (o->present & MPOPT_CAPABLE && o->capable.has_data_len && o->capable.data_len)
-		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received, sf->tcp.irs + 1,
+		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
+		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
+				   conn->fin_delivered, sf->tcp.irs + 1,
 				   o->capable.data_len, o->capable.checksum);
 	if (o->present & MPOPT_JOIN_ACK && sf->join)
 		tcp_request_ack(&sf->tcp); /* our fourth ACK was lost */

@@ -18,3 +18,4 @@
 { false, 6032, "DATA_FIN never took its turn with the repeated keys" },
 { true, 2239, "a pending join hid that the peer may have fallen back" },
 { true, 7893, "the same" },
+{ true, 1073960, "first data that came after DATA_FIN was mapped off by one" },
