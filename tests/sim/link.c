@@ -47,7 +47,8 @@ void link_fix_checksum(struct sim_packet *p)
 	}
 	bytes_put16(p->data + ip + 16, 0);
 	sum = csum_pseudo(&src, &dst, 6, (uint32_t)(p->len - ip));
-	csum_store(p->data + ip + 16, (uint16_t)~csum_fold(csum_add(sum, p->data + ip, p->len - ip)));
+	sum = csum_add(sum, p->data + ip, p->len - ip);
+	csum_store(p->data + ip + 16, (uint16_t)~csum_fold(sum));
 }
 
 void link_strip_mptcp(struct sim_packet *p, struct packet *parsed)

@@ -196,7 +196,8 @@ static int run_all(unsigned jobs)
 				make(&j, &s, name, sizeof(name));
 				printf("FAILED %s: %s %d\n", name,
 				       WIFSIGNALED(status) ? "killed by signal" : "exit status",
-				       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+				       WIFSIGNALED(status) ? WTERMSIG(status) :
+							     WEXITSTATUS(status));
 				if (!s.name)
 					scenario_print(&s, stdout);
 			}
@@ -232,7 +233,8 @@ static int run_all(unsigned jobs)
 static int usage(const char *self)
 {
 	fprintf(stderr,
-		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED] [--jobs N]\n"
+		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED]\n"
+		"       [--jobs N]\n"
 		"       %s --mode engine|proxy --seed SEED [-v] [--pcap FILE]\n"
 		"       %s --scenario NAME [-v] [--pcap FILE]\n"
 		"       %s --list\n", self, self, self, self);

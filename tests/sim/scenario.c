@@ -73,7 +73,8 @@ static void random_link(struct scenario *s, struct rng *r, int i, enum profile p
 			p[d].loss = (uint32_t)rng_log(r, 100, profile == MILD ? 10000 : 50000);
 		if (rng_percent(r, 30)) {
 			p[d].reorder = (uint32_t)rng_log(r, 1000, 200000);
-			p[d].reorder_us = (uint32_t)rng_log(r, 100, profile == MILD ? 5 * MS : 100 * MS);
+			p[d].reorder_us = (uint32_t)rng_log(r, 100, profile == MILD ? 5 * MS :
+										      100 * MS);
 		}
 		if (rng_percent(r, 30))
 			p[d].duplicate = (uint32_t)rng_log(r, 100, 50000);
@@ -183,7 +184,9 @@ static uint64_t write_us(const struct app_plan *p)
 static void random_config(struct mptcp_config *c, struct rng *r, const struct scenario *s)
 {
 	static const char *const ccs[] = { "cubic", "reno", "lia", "olia", "balia" };
-	static const char *const scheds[] = { "minrtt", "blest", "roundrobin", "redundant", "cost" };
+	static const char *const scheds[] = {
+		"minrtt", "blest", "roundrobin", "redundant", "cost",
+	};
 	const struct tcp_cc_ops *cc = tcp_cc_find(ccs[rng_below(r, 5)]);
 	const struct mptcp_sched_ops *sched = mptcp_sched_find(scheds[rng_below(r, 5)]);
 
@@ -375,10 +378,12 @@ void scenario_print(const struct scenario *s, FILE *out)
 	if (s->proxy_stop_us != TIMER_NEVER)
 		fprintf(out, "  proxy stops at %llu us\n", (unsigned long long)s->proxy_stop_us);
 	for (int d = 0; d < 2; d++)
-		fprintf(out, "  %s: %s %s mss %u checksum %d ts %d sack %d scale %u rcvbuf %u-%u sndbuf %u-%u\n",
+		fprintf(out, "  %s: %s %s mss %u checksum %d ts %d sack %d scale %u rcvbuf %u-%u "
+			"sndbuf %u-%u\n",
 			d ? "server" : "client", s->cfg[d].tcp.cc->name, s->cfg[d].sched->name,
 			s->cfg[d].tcp.mss, s->cfg[d].checksum, s->cfg[d].tcp.timestamps,
-			s->cfg[d].tcp.sack, s->cfg[d].tcp.rcv_wscale, s->cfg[d].rcvbuf_initial, s->cfg[d].rcvbuf_max,
+			s->cfg[d].tcp.sack, s->cfg[d].tcp.rcv_wscale, s->cfg[d].rcvbuf_initial,
+			s->cfg[d].rcvbuf_max,
 			s->cfg[d].sndbuf_initial, s->cfg[d].sndbuf_max);
 	for (int i = 0; i < s->link_count; i++) {
 		fprintf(out, "  link %d\n", i);
@@ -390,7 +395,8 @@ void scenario_print(const struct scenario *s, FILE *out)
 				(double)s->outages[i][k].to_us / 1e6);
 	}
 	for (int i = 0; i < s->conn_count; i++) {
-		fprintf(out, "  connection %d opens at %llu us", i, (unsigned long long)s->open_us[i]);
+		fprintf(out, "  connection %d opens at %llu us", i,
+			(unsigned long long)s->open_us[i]);
 		if (s->proxy)
 			fprintf(out, ", server kind %d connects in %llu us, pipe %llu%s",
 				s->server[i].kind, (unsigned long long)s->server[i].connect_us,
