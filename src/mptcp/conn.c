@@ -114,6 +114,8 @@ void mptcp_config_default(struct mptcp_config *c)
 	c->orphan_us = 60 * 1000000ull;
 	c->handshake_us = 60 * 1000000ull;
 	c->fastclose_us = 5 * 1000000ull;
+	c->probe_us = 2 * 1000000;
+	c->stale_us = 180 * 1000000ull;
 }
 
 void mptcp_env_init(struct mptcp_env *env, struct counters *counters, struct pool *pool)
@@ -385,7 +387,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	sf->tcp.events = 0;
 	if (events & TCP_EVENT_ACKED) {
 		sf->last_progress_us = now_us;
-		sf->stale = false;
+		mptcp_subflow_heard(sf);
 		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
 		if (conn->mode == MPTCP_MODE_FALLBACK &&
 		    (sf->tcp.state >= TCP_ESTABLISHED || events & TCP_EVENT_CLOSED)) {
@@ -399,11 +401,8 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	    sf->tcp.unanswered >= FIN_RETRIES)
 		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
 	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
-	    sf->state == MPTCP_SUBFLOW_ACTIVE) {
-		/* What hangs here may go elsewhere; this path is used again when it answers. */
-		sf->stale = true;
-		mptcp_send_reinject(sf);
-	}
+	    sf->state == MPTCP_SUBFLOW_ACTIVE)
+		mptcp_subflow_silent(sf, now_us);
 	if (events & TCP_EVENT_FIN) {
 		if (conn->mode == MPTCP_MODE_FALLBACK)
 			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);

@@ -95,6 +95,10 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 /* Ends a subflow: an RST with MP_TCPRST follows if TCP is still up. */
 void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reason,
 			 const char *why);
+/* A retransmission timed out: the subflow is stale, its data may go elsewhere. */
+void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us);
+/* The peer acknowledged something new on it. */
+void mptcp_subflow_heard(struct mptcp_subflow *sf);
 /* The subflow is gone, by whatever cause: its data is sent elsewhere. */
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us);
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);

@@ -88,6 +88,9 @@ struct mptcp_config {
 	uint64_t orphan_us;             /* how long to wait for a join without a subflow */
 	uint64_t handshake_us;          /* bound from SYN to established */
 	uint64_t fastclose_us;          /* bound of FASTCLOSE_WAIT */
+	uint32_t probe_us;              /* longest wait between probes of a stale subflow, while
+					 * another one works */
+	uint64_t stale_us;              /* ... after which it is given up */
 };
 void mptcp_config_default(struct mptcp_config *c);
 
@@ -138,6 +141,7 @@ struct mptcp_subflow {
 	bool join;
 	bool backup, peer_backup;       /* MP_PRIO/MP_JOIN B flag: ours, the peer's wish */
 	bool stale;                     /* timed out, not yet heard of again */
+	uint64_t stale_since_us;
 	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
 	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
 	bool reset_pending;             /* an RST is to be sent */
@@ -164,7 +168,7 @@ struct mptcp_subflow {
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* payload, reinjections included */
-	uint64_t last_progress_us;
+	uint64_t last_progress_us;      /* when the peer last acknowledged something here */
 };
 
 struct mptcp_range {

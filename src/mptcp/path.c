@@ -3,6 +3,10 @@
  * Paths: what the peer says about addresses and priorities (RFC 8684, sections 3.3.8
  * and 3.4), and the end of a subflow.
  *
+ * A subflow whose retransmission timed out is stale: others carry its data, it is probed,
+ * and used again as soon as it answers.  A client's kernel does not join again by itself
+ * after a reset, so a stale one is given up only after cfg.stale_us.
+ *
  * A connection survives its subflows: one that dies hands its data to the others, and
  * without any the connection waits for the peer to join again, for cfg.orphan_us.
  */
@@ -22,6 +26,57 @@ void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reaso
 	sf->reset_flags = reason == MPTCP_RST_PERFORMANCE || reason == MPTCP_RST_RESOURCES
 				  ? MPTCP_TCPRST_TRANSIENT
 				  : 0;
+}
+
+/* TCP's own patience, or that of a path which others stand in for. */
+static void set_patience(struct mptcp_subflow *sf, bool probing)
+{
+	const struct mptcp_config *cfg = &sf->conn->cfg;
+
+	sf->tcp.cfg.rto_max_us = cfg->tcp.rto_max_us;
+	sf->tcp.cfg.retries = cfg->tcp.retries;
+	if (!probing)
+		return;
+	/* Its end is decided here, by time. */
+	sf->tcp.cfg.retries = UINT8_MAX;
+	sf->tcp.cfg.rto_max_us = 2 * sf->tcp.rto_us;
+	if (sf->tcp.cfg.rto_max_us < cfg->probe_us)
+		sf->tcp.cfg.rto_max_us = cfg->probe_us;
+}
+
+static bool others_work(const struct mptcp_subflow *sf)
+{
+	const struct mptcp_subflow *other;
+
+	list_for_each(other, &sf->conn->subflows, link)
+		if (other != sf && other->state == MPTCP_SUBFLOW_ACTIVE && !other->stale)
+			return true;
+	return false;
+}
+
+void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (!sf->stale) {
+		sf->stale = true;
+		sf->stale_since_us = now_us;
+	}
+	mptcp_send_reinject(sf);
+	/* With exponential back-off alone a path that was away for seconds would be found
+	 * again as much later; one segment now and then harms nobody. */
+	if (conn->subflow_count > 1)
+		set_patience(sf, true);
+	if (now_us - sf->stale_since_us >= conn->cfg.stale_us && others_work(sf))
+		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "silent for too long");
+}
+
+void mptcp_subflow_heard(struct mptcp_subflow *sf)
+{
+	if (!sf->stale)
+		return;
+	sf->stale = false;
+	set_patience(sf, false);
 }
 
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us)
@@ -57,6 +112,8 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	}
 	counter_inc(conn->env->counters, CNT_MP_SUBFLOW_LOST);
 	mptcp_send_release(conn);
+	if (conn->subflow_count == 1)
+		set_patience(mptcp_first_subflow(conn), false);
 	if (!conn->subflow_count) {
 		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
 		/* What the last subflow's TCP acknowledged may never have been read. */

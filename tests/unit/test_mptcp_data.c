@@ -275,6 +275,53 @@ START_TEST(silent_subflow_hands_its_data_over)
 }
 END_TEST
 
+START_TEST(stale_subflow_is_probed_then_given_up)
+{
+	const struct packet *out;
+	struct peer_flow *from, *to;
+	uint64_t before_us, longest_us = 0, start_us;
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_queue(&p, 700);
+	peer_forget(&p);
+	peer_run(&p);
+	do {
+		out = peer_next(&p);
+		ck_assert_ptr_nonnull(out);
+	} while (!out->payload_len);
+	from = out->tuple.dst.port == p.first.tuple.src.port ? &p.first : &p.second;
+	to = from == &p.first ? &p.second : &p.first;
+	start_us = before_us = p.now_us;
+	while (p.conn->subflow_count == 2 && p.now_us < start_us + 2 * p.cfg.stale_us) {
+		peer_advance(&p, 100000);
+		while ((out = peer_next(&p)) != NULL) {
+			if (out->tuple.dst.port == to->tuple.src.port && out->payload_len) {
+				/* The other subflow works. */
+				to->ack = out->tcp.seq + (uint32_t)out->payload_len;
+				ack = peer_ack(&p, to, 700);
+				peer_send(&p, to, &ack);
+			}
+			if (out->tuple.dst.port != from->tuple.src.port)
+				continue;
+			if (p.now_us - before_us > longest_us)
+				longest_us = p.now_us - before_us;
+			before_us = p.now_us;
+		}
+		for (int i = 0; i < p.out_count; i++)
+			free(p.out[i]);
+		p.out_count = p.out_read = 0;
+	}
+	ck_assert_uint_le(longest_us, p.cfg.probe_us + 200000);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	ck_assert_uint_ge(p.now_us - start_us, p.cfg.stale_us);
+	ck_assert_uint_le(p.now_us - start_us, p.cfg.stale_us + 5000000);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(without_subflow_it_waits_then_closes)
 {
 	struct packet rst;
@@ -723,7 +770,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
 	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread, missing_data_ack_is_repaired,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
-	  without_subflow_it_waits_then_closes, data_fin_from_the_client,
+	  stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes, data_fin_from_the_client,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
