@@ -210,7 +210,7 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
 	tcp_init_passive(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, syn, iss_ts[0], iss_ts[1],
 			 now_us);
-	sf->tcp.option_len = (sf->tcp.ts_on ? 12 : 0) + MPTCP_DSS_LEN;
+	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
 }
@@ -222,7 +222,7 @@ static void subflow_start_active(struct mptcp_subflow *sf, uint64_t now_us)
 
 	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
 	tcp_init_active(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, iss_ts[0], iss_ts[1], now_us);
-	sf->tcp.option_len = (conn->cfg.tcp.timestamps ? 12 : 0) + MPTCP_DSS_LEN;
+	sf->tcp.option_len = mptcp_options_usual(conn, conn->cfg.tcp.timestamps);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
 }
 
@@ -510,11 +510,18 @@ void mptcp_terminate(struct mptcp_conn *conn, const char *why)
 	conn->events |= MPTCP_EVENT_RESET;
 }
 
-/* Whether a subflow still has something to say, or must still listen. */
+/* Whether a subflow still has something to say (the ACK of the peer's FIN is the last),
+ * or must still listen. */
 static bool subflow_busy(const struct mptcp_subflow *sf)
 {
-	return sf->reset_pending ||
-	       (sf->tcp.state != TCP_CLOSED && sf->tcp.state != TCP_TIME_WAIT);
+	switch (sf->tcp.state) {
+	case TCP_CLOSED:
+		return sf->reset_pending;
+	case TCP_TIME_WAIT:
+		return sf->reset_pending || sf->tcp.ack_now;
+	default:
+		return true;
+	}
 }
 
 void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)

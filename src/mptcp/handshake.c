@@ -148,7 +148,7 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 	uint8_t mac[20];
 
 	/* Only the SYN/ACK told whether timestamps are on. */
-	sf->tcp.option_len = (sf->tcp.ts_on ? 12 : 0) + MPTCP_DSS_LEN;
+	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
 	if (sf->mac_sent) {
 		if (!(p->tcp.flags & TCP_ACK) || p->tcp.flags & TCP_SYN)
 			return;

@@ -12,8 +12,6 @@
 #define MPTCP_MAPS_MAX 8192u
 /* Largest payload of a segment that we build, so that headers fit the IP length. */
 #define MPTCP_SEGMENT_MAX (PACKET_MAX - PACKET_HEADER_MAX)
-/* What a DSS with a mapping usually takes, see options.c. */
-#define MPTCP_DSS_LEN 20u
 
 /* ---- conn.c ----------------------------------------------------------------- */
 
@@ -83,6 +81,8 @@ void mptcp_send_release(struct mptcp_conn *conn);
 
 /* ---- options.c ---------------------------------------------------------------- */
 
+/* Bytes of options that a segment with data usually has, for the segment size. */
+uint16_t mptcp_options_usual(const struct mptcp_conn *conn, bool timestamps);
 /* Encodes the MPTCP options of an outgoing segment; returns their length. */
 size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
 			 uint8_t out[TCP_OPTIONS_MAX], size_t room);

@@ -2,8 +2,8 @@
 /*
  * Which MPTCP options an outgoing segment carries, and the segment itself.
  *
- * The option space is 40 bytes.  Timestamps take 12; a mapping with its DATA_ACK takes
- * 20, or 24 with a whole DSN (never 28: a client in the field misreads DSN and DATA_ACK of
+ * The option space is 40 bytes.  Timestamps take 10; a mapping with its DATA_ACK takes
+ * 18, or 22 with a whole DSN (never 26: a client in the field misreads DSN and DATA_ACK of
  * 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the same on
  * the way up.  Signals that do not fit beside a mapping wait for the next pure ACK.
  */
@@ -12,6 +12,15 @@
 
 #include "base/seq.h"
 #include "mptcp/internal.h"
+
+uint16_t mptcp_options_usual(const struct mptcp_conn *conn, bool timestamps)
+{
+	size_t dss = 4 + 4 + 4 + 4 + 2; /* DATA_ACK, DSN, SSN, length */
+
+	if (conn->checksum_on)
+		return (uint16_t)((timestamps ? 12 : 0) + dss + 2);
+	return (uint16_t)(timestamps ? 10 + dss : dss + 2);
+}
 
 static size_t capable_for_syn(const struct mptcp_conn *conn, uint8_t *out)
 {

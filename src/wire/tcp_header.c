@@ -117,14 +117,16 @@ int tcp_header_parse(const uint8_t *data, size_t len, struct tcp_header *out)
 int tcp_options_build(uint8_t out[TCP_OPTIONS_MAX], const struct tcp_options *o,
 		      const uint8_t *mptcp, size_t mptcp_len)
 {
-	size_t mptcp_padded = (mptcp_len + 3) & ~(size_t)3;
+	/* Two bytes too many make up for the timestamps' two: no NOPs for either. */
+	bool tight = o->has_ts && !o->sack_permitted && mptcp_len % 4 == 2;
+	size_t mptcp_padded = tight ? mptcp_len : (mptcp_len + 3) & ~(size_t)3;
 	size_t need = mptcp_padded;
 	unsigned int blocks;
 	uint8_t *p = out;
 
 	/* SACK-permitted takes the place of the NOPs before the timestamps. */
 	need += (o->has_mss ? 4u : 0) + (o->has_wscale ? 4u : 0);
-	need += o->has_ts ? 12u : o->sack_permitted ? 4u : 0;
+	need += tight ? 10u : o->has_ts ? 12u : o->sack_permitted ? 4u : 0;
 	if (mptcp_len > TCP_OPTIONS_MAX || need > TCP_OPTIONS_MAX)
 		return -ENOSPC;
 
@@ -147,7 +149,7 @@ int tcp_options_build(uint8_t out[TCP_OPTIONS_MAX], const struct tcp_options *o,
 		*p++ = OPT_NOP;
 		*p++ = OPT_SACK_PERM;
 		*p++ = 2;
-	} else if (o->has_ts) {
+	} else if (o->has_ts && !tight) {
 		*p++ = OPT_NOP;
 		*p++ = OPT_NOP;
 	}

@@ -62,7 +62,8 @@ int tcp_header_parse(const uint8_t *data, size_t len, struct tcp_header *out);
  * Writes the plain options given in `o` (those whose flags are set; MSS, window
  * scale and SACK-permitted, then timestamps, then SACK blocks), NOP-aligned to
  * four bytes.  `mptcp`/`mptcp_len` is an encoded MPTCP option list, appended and
- * padded (may be NULL/0).  As many SACK blocks as fit are written, MPTCP options
+ * padded (may be NULL/0); where it and the timestamps fill whole words together,
+ * neither is padded.  As many SACK blocks as fit are written, MPTCP options
  * before them.  Returns the length written (a multiple of 4, at most 40), or
  * -ENOSPC when even without SACK it does not fit.
  */

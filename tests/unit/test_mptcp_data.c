@@ -385,6 +385,12 @@ START_TEST(data_fin_from_the_client)
 	p.first.ack += 1;
 	fin = peer_packet(&p.first, TCP_FIN | TCP_ACK);
 	peer_send(&p, &p.first, &fin);
+	/* Not before the ACK of that FIN has left. */
+	ck_assert(!(p.conn->events & MPTCP_EVENT_CLOSED));
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.ack, p.first.seq);
 	ck_assert(p.conn->events & MPTCP_EVENT_CLOSED);
 	peer_fini(&p);
 }

@@ -237,6 +237,8 @@ START_TEST(build_layout)
 	const uint8_t prio[] = { 30, 3, 0x51 };
 	const uint8_t ack[] = { 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 30, 3, 0x51, 1, 1, 1, 5,
 				10, 0, 0, 0, 7, 0, 0, 0, 8 };
+	const uint8_t six[] = { 30, 6, 0x20, 0, 0, 9 };
+	const uint8_t tight[] = { 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 30, 6, 0x20, 0, 0, 9 };
 	const uint8_t perm[] = { 1, 1, 4, 2 };
 	uint8_t out[40];
 
@@ -246,6 +248,9 @@ START_TEST(build_layout)
 				  .sack = { { 7, 8 } } };
 	ck_assert_int_eq(tcp_options_build(out, &o, prio, 3), 28);
 	ck_assert_mem_eq(out, ack, 28);
+	o.sack_count = 0;
+	ck_assert_int_eq(tcp_options_build(out, &o, six, 6), 16);
+	ck_assert_mem_eq(out, tight, 16);
 	o = (struct tcp_options){ .sack_permitted = true };
 	ck_assert_int_eq(tcp_options_build(out, &o, NULL, 0), 4);
 	ck_assert_mem_eq(out, perm, 4);
@@ -280,6 +285,9 @@ START_TEST(build_all)
 
 			need = (mptcp_len + 3) / 4 * 4 + (set & 1 ? 4 : 0) + (set & 2 ? 4 : 0) +
 			       (set & 4 ? 12 : set & 8 ? 4 : 0);
+			/* Neither is padded where both fill whole words together. */
+			if ((set & 12) == 4 && mptcp_len % 4 == 2)
+				need -= 4;
 			if (need > 40) {
 				ck_assert_int_eq(n, -ENOSPC);
 				continue;
