@@ -194,6 +194,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->created_us = sf->last_progress_us = now_us;
 	sf->join_ack_deadline_us = TIMER_NEVER;
 	list_init(&sf->maps);
+	stream_init(&sf->hoard, conn->env->pool, 0);
 	list_push_back(&conn->subflows, &sf->link);
 	conn->subflow_count++;
 	conn->subflows_total++;
@@ -351,6 +352,7 @@ void mptcp_subflow_free(struct mptcp_subflow *sf)
 {
 	mptcp_recv_forget_maps(sf);
 	free(sf->map_buffer);
+	stream_fini(&sf->hoard);
 	tcp_fini(&sf->tcp);
 	free(sf);
 }
@@ -388,6 +390,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	if (events & TCP_EVENT_ACKED) {
 		sf->last_progress_us = now_us;
 		mptcp_subflow_heard(sf);
+		mptcp_hoard_acked(sf);
 		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
 		if (conn->mode == MPTCP_MODE_FALLBACK &&
 		    (sf->tcp.state >= TCP_ESTABLISHED || events & TCP_EVENT_CLOSED)) {

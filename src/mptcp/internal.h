@@ -79,6 +79,18 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us);
 /* Frees what no subflow and no peer needs any more. */
 void mptcp_send_release(struct mptcp_conn *conn);
 
+/* ---- hoard.c ------------------------------------------------------------------ */
+
+/* Copies what `sf` has sent and not had acknowledged out of the send queue. */
+void mptcp_hoard_fill(struct mptcp_subflow *sf);
+/* Whether [seq, seq + len) of the subflow is in its hoard. */
+bool mptcp_hoard_has(const struct mptcp_subflow *sf, uint32_t seq, uint32_t len);
+/* As stream_gather(), by subflow sequence number. */
+int mptcp_hoard_gather(const struct mptcp_subflow *sf, uint32_t seq, uint32_t len,
+		       struct iovec *iov, int iov_max);
+/* Frees what TCP has had acknowledged. */
+void mptcp_hoard_acked(struct mptcp_subflow *sf);
+
 /* ---- options.c ---------------------------------------------------------------- */
 
 /* Bytes of options that a segment with data usually has, for the segment size. */

@@ -24,7 +24,7 @@
  * Stream offsets are data sequence numbers, also after a fallback.
  *
  * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
- * (DSS in), send.c (DSS out, scheduling, reinjection), options.c (which options go
+ * (DSS in), send.c (DSS out, scheduling, reinjection), hoard.c, options.c (which options go
  * on a segment), path.c (addresses, priorities, subflow death), sched*.c, crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
@@ -142,6 +142,7 @@ struct mptcp_subflow {
 	bool backup, peer_backup;       /* MP_PRIO/MP_JOIN B flag: ours, the peer's wish */
 	bool stale;                     /* timed out, not yet heard of again */
 	uint64_t stale_since_us;
+	struct stream hoard;            /* what a stale subflow has to repeat, see hoard.c */
 	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
 	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
 	bool reset_pending;             /* an RST is to be sent */

@@ -225,7 +225,10 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 		opt_len = 0;
 	}
 	if (tx->len) {
-		pieces = stream_gather(&conn->sendq, tx->offset, tx->len, iov, PACKET_IOV_MAX);
+		pieces = mptcp_hoard_has(sf, tx->seq, tx->len)
+				 ? mptcp_hoard_gather(sf, tx->seq, tx->len, iov, PACKET_IOV_MAX)
+				 : stream_gather(&conn->sendq, tx->offset, tx->len, iov,
+						 PACKET_IOV_MAX);
 		assert(pieces > 0);
 	}
 	out.payload_iovs = pieces;

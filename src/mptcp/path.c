@@ -65,8 +65,10 @@ void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us)
 	mptcp_send_reinject(sf);
 	/* With exponential back-off alone a path that was away for seconds would be found
 	 * again as much later; one segment now and then harms nobody. */
-	if (conn->subflow_count > 1)
+	if (conn->subflow_count > 1) {
 		set_patience(sf, true);
+		mptcp_hoard_fill(sf);
+	}
 	if (now_us - sf->stale_since_us >= conn->cfg.stale_us && others_work(sf))
 		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "silent for too long");
 }

@@ -5,7 +5,7 @@
  *
  * The queue holds every byte until the peer has DATA_ACKed it and no live subflow may
  * still have to retransmit it: a subflow must repeat just the bytes that it sent first
- * (section 3.3.6).  `snd_nxt` is the next byte never sent; ranges to be sent again, on
+ * (section 3.3.6); a stale one has them in a hoard of its own (hoard.c).  `snd_nxt` is the next byte never sent; ranges to be sent again, on
  * whatever subflow, wait in `reinject`, sorted and disjoint, and go first.
  *
  * One call of mptcp_output() first lets each subflow repeat what TCP says is lost, then
@@ -88,12 +88,12 @@ static uint64_t oldest_held(const struct mptcp_subflow *sf, uint64_t until)
 {
 	const struct tcp_record *rec;
 
-	if (!sf->reinjected_records)
+	if (!sf->reinjected_records && !stream_len(&sf->hoard))
 		return seq64_min(until, tcp_oldest_offset(&sf->tcp, until));
 	/* Reinjections are not in the order of the stream. */
 	if (sf->tcp.state != TCP_CLOSED)
 		list_for_each(rec, &sf->tcp.records, by_seq)
-			if (rec->len)
+			if (rec->len && !mptcp_hoard_has(sf, rec->seq, rec->len))
 				until = seq64_min(until, rec->offset);
 	return until;
 }
@@ -117,8 +117,8 @@ void mptcp_send_release(struct mptcp_conn *conn)
 }
 
 /*
- * A subflow that neither delivers nor dies keeps bytes that the peer has had from
- * elsewhere long ago: beyond a bound it is given up.
+ * A stale subflow for whose hoard there was no memory keeps bytes in the queue that the
+ * peer has had from elsewhere long ago: beyond a bound it is given up.
  */
 static void reset_hoarders(struct mptcp_conn *conn)
 {

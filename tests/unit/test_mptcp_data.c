@@ -275,6 +275,56 @@ START_TEST(silent_subflow_hands_its_data_over)
 }
 END_TEST
 
+START_TEST(stale_subflow_repeats_from_its_hoard)
+{
+	const struct packet *out;
+	struct peer_flow *from, *to;
+	struct packet ack;
+	bool repeated = false;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_queue(&p, 700);
+	peer_forget(&p);
+	peer_run(&p);
+	do {
+		out = peer_next(&p);
+		ck_assert_ptr_nonnull(out);
+	} while (!out->payload_len);
+	from = out->tuple.dst.port == p.first.tuple.src.port ? &p.first : &p.second;
+	to = from == &p.first ? &p.second : &p.first;
+	/* The other subflow delivers it: the send queue is free of it ... */
+	peer_advance(&p, 3000000);
+	ck_assert(from->sf->stale);
+	out = last_on(to);
+	ck_assert_ptr_nonnull(out);
+	to->ack = out->tcp.seq + (uint32_t)out->payload_len;
+	ack = peer_ack(&p, to, 700);
+	peer_send(&p, to, &ack);
+	ck_assert_uint_eq(stream_len(&p.conn->sendq), 0);
+	/* ... and the silent one still repeats the same bytes with the same mapping. */
+	peer_advance(&p, 5000000);
+	while ((out = peer_next(&p)) != NULL) {
+		if (out->tuple.dst.port != from->tuple.src.port || !out->payload_len)
+			continue;
+		repeated = true;
+		ck_assert_uint_eq(out->payload_len, 700);
+		for (size_t i = 0; i < 700; i++)
+			ck_assert_uint_eq(out->payload[i], 'd');
+		ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+		ck_assert_uint_eq(out->tcp.mptcp.dss.data_len, 700);
+	}
+	ck_assert(repeated);
+	from->ack += 700;
+	ack = peer_ack(&p, from, 700);
+	peer_send(&p, from, &ack);
+	ck_assert(!from->sf->stale);
+	ck_assert_uint_eq(p.pool.used_bytes, 0);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(stale_subflow_is_probed_then_given_up)
 {
 	const struct packet *out;
@@ -776,7 +826,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
 	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread, missing_data_ack_is_repaired,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
-	  stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes, data_fin_from_the_client,
+	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes, data_fin_from_the_client,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
