@@ -114,7 +114,7 @@ void mptcp_config_default(struct mptcp_config *c)
 	c->orphan_us = 60 * 1000000ull;
 	c->handshake_us = 60 * 1000000ull;
 	c->fastclose_us = 5 * 1000000ull;
-	c->probe_us = 2 * 1000000;
+	c->probe_us = 1000000;
 	c->stale_us = 180 * 1000000ull;
 }
 

@@ -8,7 +8,7 @@
 #
 # What the kernel's client does by itself (Linux 6.18), and what not:
 #   - a silent path: it keeps the subflow, which comes back by retransmission; this
-#     is so after half a minute too, and when the NIC was down and up;
+#     is so when the NIC was down and up, too;
 #   - a subflow that was reset: it never joins again by itself, whether an endpoint
 #     stands for the address or not.  So whoever resets a stale subflow loses the path;
 #   - an endpoint deleted: REMOVE_ADDR; made again: it joins again.
@@ -31,8 +31,8 @@ for cut in 1 2; do
 	for way in download upload; do
 		nic=c$cut dir=rx port=$P_SOURCE
 		[ $way = upload ] && dir=tx port=$P_SINK
-		# over ten seconds at the rate of the path that remains
-		bytes=60000000
+		# well over the five seconds at the rate of the path that remains
+		bytes=80000000
 		[ $cut = 1 ] && bytes=40000000
 		# a kernel as the sender resends what the dead path owes at a crawl at first
 		least=10000
