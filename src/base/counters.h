@@ -37,6 +37,7 @@
 	X(TCP_TLP, "tcp_tlp", "tail loss probes sent (RFC 8985)")                            \
 	X(TCP_SPURIOUS, "tcp_spurious", "retransmissions found needless and undone")         \
 	X(TCP_ZERO_PROBE, "tcp_zero_probe", "zero-window probes sent")                       \
+	X(TCP_KEEPALIVE, "tcp_keepalive", "keepalive probes sent")                           \
 	X(TCP_TIMEOUT, "tcp_timeout", "subflows closed after too many timeouts")             \
 	X(TCP_RST_IN, "tcp_rst_in", "valid RSTs received")                                   \
 	X(TCP_RST_OUT, "tcp_rst_out", "RSTs sent")                                           \

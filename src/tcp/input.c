@@ -505,6 +505,7 @@ void tcp_input(struct tcp_conn *tc, const struct packet *p, uint64_t now_us, str
 	if (!(flags & TCP_ACK) || !ack_ok(tc, p, now_us))
 		return;
 	rx->acceptable = true;
+	tcp_heard(tc, now_us);
 	update_timestamp(tc, p, now_us);
 	if (tc->state == TCP_SYN_RECEIVED) {
 		tcp_established(tc, now_us);

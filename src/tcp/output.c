@@ -5,7 +5,8 @@
  *
  * Whenever something is outstanding the RTO runs; the tail loss probe and the
  * reordering timer run beside it and are never later.  With nothing outstanding
- * and a shut window the persist timer runs.  So no connection can get stuck.
+ * and a shut window the persist timer runs.  So no connection can get stuck.  What
+ * waits for a peer that has gone is found by keepalives.
  */
 #include <assert.h>
 #include <errno.h>
@@ -230,6 +231,14 @@ static bool output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struc
 		tx->seq = tc->snd_una - 1;
 		tx->flags = TCP_ACK;
 		counter_inc(tc->env->counters, CNT_TCP_ZERO_PROBE);
+		return true;
+	}
+	if (tc->keepalive_due) {
+		/* Neither does this carry data: RFC 9293, section 3.8.4. */
+		tc->keepalive_due = false;
+		tx->seq = tc->snd_una - 1;
+		tx->flags = TCP_ACK;
+		counter_inc(tc->env->counters, CNT_TCP_KEEPALIVE);
 		return true;
 	}
 	if (tc->ack_now) {

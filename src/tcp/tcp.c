@@ -52,6 +52,7 @@ void tcp_set_state(struct tcp_conn *tc, enum tcp_state state)
 		for (int i = 0; i < TCP_TIMER_MAX; i++)
 			tcp_timer_off(tc, i);
 		tc->syn_due = tc->tlp_due = tc->probe_due = tc->ack_now = false;
+		tc->keepalive_due = false;
 	}
 }
 
@@ -70,6 +71,9 @@ void tcp_config_default(struct tcp_config *c)
 		.retries = 12,
 		.time_wait_us = 60000000,
 		.fin_wait2_us = 60000000,
+		.keepalive_idle_us = 7200 * 1000000ull,
+		.keepalive_interval_us = 75000000,
+		.keepalive_probes = 9,
 	};
 }
 
@@ -191,6 +195,7 @@ void tcp_established(struct tcp_conn *tc, uint64_t now_us)
 	}
 	tcp_set_state(tc, TCP_ESTABLISHED);
 	tc->events |= TCP_EVENT_ESTABLISHED;
+	tcp_heard(tc, now_us);
 	if (tc->fin_queued)
 		tcp_set_state(tc, TCP_FIN_WAIT_1);
 }
@@ -266,6 +271,7 @@ void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us)
 	for (int i = 0; i < TCP_TIMER_MAX; i++)
 		if (i != TCP_TIMER_DELACK)
 			tcp_timer_off(tc, i);
+	tc->keepalive_due = false;
 	tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.time_wait_us;
 }
 
@@ -277,6 +283,14 @@ void tcp_give_up(struct tcp_conn *tc)
 }
 
 /* ---- time -------------------------------------------------------------------------- */
+
+void tcp_heard(struct tcp_conn *tc, uint64_t now_us)
+{
+	tc->keepalive_due = false;
+	tc->keepalive_unanswered = 0;
+	if (tc->cfg.keepalive_idle_us && tc->state < TCP_TIME_WAIT)
+		tc->deadline_us[TCP_TIMER_KEEPALIVE] = now_us + tc->cfg.keepalive_idle_us;
+}
 
 static bool needs_state_timer(const struct tcp_conn *tc)
 {
@@ -340,6 +354,22 @@ static void persist_timeout(struct tcp_conn *tc, uint64_t now_us)
 	tcp_arm_persist(tc, now_us);
 }
 
+static void keepalive_timeout(struct tcp_conn *tc, uint64_t now_us)
+{
+	/* What is outstanding, or a shut window, has a timer that finds out sooner. */
+	if (tc->flight_bytes || tcp_needs_persist(tc)) {
+		tcp_heard(tc, now_us);
+		return;
+	}
+	if (tc->keepalive_unanswered >= tc->cfg.keepalive_probes) {
+		tcp_give_up(tc);
+		return;
+	}
+	tc->keepalive_unanswered++;
+	tc->keepalive_due = true;
+	tc->deadline_us[TCP_TIMER_KEEPALIVE] = now_us + tc->cfg.keepalive_interval_us;
+}
+
 static void state_timeout(struct tcp_conn *tc)
 {
 	if (tc->state == TCP_FIN_WAIT_2)
@@ -366,6 +396,8 @@ void tcp_timeout(struct tcp_conn *tc, uint64_t now_us)
 		rto_timeout(tc, now_us);
 	if (due(tc, TCP_TIMER_PERSIST, now_us))
 		persist_timeout(tc, now_us);
+	if (due(tc, TCP_TIMER_KEEPALIVE, now_us))
+		keepalive_timeout(tc, now_us);
 	if (due(tc, TCP_TIMER_STATE, now_us))
 		state_timeout(tc);
 	tcp_arm_persist(tc, now_us);
@@ -472,6 +504,8 @@ void tcp_check(const struct tcp_conn *tc)
 		assert(tc->ack_now || tcp_timer_on(tc, TCP_TIMER_DELACK));
 	if (tc->state == TCP_TIME_WAIT)
 		assert(tcp_timer_on(tc, TCP_TIMER_STATE));
+	if (tc->cfg.keepalive_idle_us && tc->state >= TCP_ESTABLISHED && tc->state < TCP_TIME_WAIT)
+		assert(tcp_timer_on(tc, TCP_TIMER_KEEPALIVE));
 	assert(seq32_leq(tc->rcv_nxt, tc->rcv_adv) || tc->fin_delivered);
 	assert((uint32_t)tc->rcv_offset == tc->rcv_nxt || tc->state == TCP_SYN_SENT);
 	assert(tc->fin_queued || !tc->fin_sent);

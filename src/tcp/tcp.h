@@ -60,6 +60,7 @@ enum tcp_timer {
 	TCP_TIMER_REORDER,      /* RACK: until a gap counts as a loss */
 	TCP_TIMER_PERSIST,      /* zero-window probe */
 	TCP_TIMER_DELACK,
+	TCP_TIMER_KEEPALIVE,    /* probe of a peer that has been silent for long */
 	TCP_TIMER_STATE,        /* end of TIME-WAIT, or of a FIN-WAIT-2 nobody owns */
 	TCP_TIMER_MAX,
 };
@@ -96,8 +97,14 @@ struct tcp_config {
 	uint8_t syn_retries, retries;   /* time-outs in a row before giving up */
 	uint32_t time_wait_us;
 	uint32_t fin_wait2_us;          /* bound once the owner has let go */
+	/* RFC 9293, section 3.8.4: silence before the first probe (0: no keepalives),
+	 * time between probes, and how many of them in a row may go unanswered. */
+	uint64_t keepalive_idle_us;
+	uint32_t keepalive_interval_us;
+	uint8_t keepalive_probes;
 };
-/* RFC defaults: mss 1460, scale 8, rto 200 ms to 60 s, 5 and 12 retries, 60 s. */
+/* RFC defaults: mss 1460, scale 8, rto 200 ms to 60 s, 5 and 12 retries, 60 s;
+ * keepalives after two hours, nine of them 75 s apart. */
 void tcp_config_default(struct tcp_config *c);
 
 /*
@@ -177,6 +184,8 @@ struct tcp_conn {
 	bool tlp_due, probe_due;        /* a probe is to be sent */
 	uint8_t persist_backoff;
 	uint8_t unanswered;             /* timeouts in a row without a sign of life */
+	bool keepalive_due;             /* a keepalive is to be sent */
+	uint8_t keepalive_unanswered;   /* keepalives in a row without a sign of life */
 
 	/* receive side */
 	uint32_t irs, rcv_nxt;

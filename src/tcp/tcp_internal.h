@@ -72,6 +72,8 @@ void tcp_set_state(struct tcp_conn *tc, enum tcp_state state);
 void tcp_established(struct tcp_conn *tc, uint64_t now_us);
 void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us);
 void tcp_give_up(struct tcp_conn *tc);
+/* The peer has shown that it lives: the next keepalive is far away. */
+void tcp_heard(struct tcp_conn *tc, uint64_t now_us);
 /* The peer's options of a SYN or SYN/ACK. */
 void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us);
 

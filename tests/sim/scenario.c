@@ -37,6 +37,8 @@ void scenario_default(struct scenario *s, bool proxy)
 	}
 	mptcp_config_default(&s->cfg[0]);
 	mptcp_config_default(&s->cfg[1]);
+	/* With keepalives nothing would ever count as stuck. */
+	s->cfg[0].tcp.keepalive_idle_us = s->cfg[1].tcp.keepalive_idle_us = 0;
 	s->join_links = 2;
 	s->join_delay_us = 20 * MS;
 	s->rejoin_delay_us = 500 * MS;

@@ -418,6 +418,6 @@ struct directed {
 	void (*make)(struct scenario *s);
 };
 extern const struct directed directed_basic[], directed_paths[], directed_options[],
-	directed_proxy[];
+	directed_proxy[], directed_idle[];
 
 #endif
