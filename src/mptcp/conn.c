@@ -693,9 +693,9 @@ void mptcp_check(const struct mptcp_conn *conn)
 	assert(!conn->fin_sent || conn->fin_queued);
 	assert(!conn->fin_acked || conn->fin_sent);
 	assert(!conn->fin_delivered || conn->fin_known);
-	assert(conn->mode != MPTCP_MODE_FALLBACK || conn->subflow_count <= 1);
 	list_for_each(sf, &conn->subflows, link) {
 		assert(sf->conn == conn && sf->state != MPTCP_SUBFLOW_DEAD);
+		assert(conn->mode != MPTCP_MODE_FALLBACK || !sf->join || sf->reset_pending);
 		tcp_check(&sf->tcp);
 		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 			sending = true;

@@ -99,6 +99,8 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		mptcp_advance_close(conn, now_us);
 		return;
 	}
+	if (conn->mode == MPTCP_MODE_FALLBACK && sf->join)
+		return; /* a join that the fallback overtook */
 	if (conn->mode != MPTCP_MODE_MPTCP) {
 		mptcp_terminate(conn, why);
 		mptcp_advance_close(conn, now_us);

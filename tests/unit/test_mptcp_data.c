@@ -571,6 +571,33 @@ START_TEST(options_lost_with_one_subflow_falls_back)
 }
 END_TEST
 
+START_TEST(fallback_ends_a_pending_join_only)
+{
+	const struct packet *out;
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	data(&p.first, 0, "mapped ");
+	peer_join_half(&p, 7);
+	d = peer_packet(&p.first, TCP_ACK);
+	d.payload = (const uint8_t *)"bare";
+	d.payload_len = 4;
+	peer_forget(&p);
+	peer_send(&p, &p.first, &d);
+	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+	peer_run(&p);
+	out = last_on(&p.second);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	peer_send(&p, &p.first, &d);
+	expect("mapped barebare");
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(options_lost_on_acks_falls_back)
 {
 	const struct packet *out;
@@ -830,7 +857,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
-	  options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
+	  fallback_ends_a_pending_join_only, options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
 	  checksums_both_ways, wrong_checksum_alone_falls_back,
 	  wrong_checksum_among_two_resets_the_subflow, unread_data_closes_the_window,
 	  peer_window_is_data_level, add_addr_is_echoed, reinjection_ranges_merge)
