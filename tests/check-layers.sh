@@ -34,7 +34,7 @@ for layer in base wire tcp mptcp proxy; do
 	offend "src/$layer must do no I/O and read no clock" "$layer" \
 		"^[[:space:]]*#[[:space:]]*include[[:space:]]*[\"<]($headers)"
 	# A call at the start of an expression, outside comments and names.
-	if out=$(grep -rnE --include='*.[ch]' -e "(^|[^[:alnum:]_.>\"])$calls[[:space:]]*\(" "$layer" |
+	if out=$(grep -rnE --include='*.[ch]' -e "(^|[^[:alnum:]_.>\"])${calls}[[:space:]]*\(" "$layer" |
 			grep -vE '^[^:]*:[0-9]+:[[:space:]]*(/?\*|//)' | grep -vE '/\*.*'"$calls"'[[:space:]]*\('); then
 		printf 'src/%s must not call these:\n%s\n' "$layer" "$out"
 		bad=1

@@ -200,9 +200,13 @@ void mptcp_recv_forget_maps(struct mptcp_subflow *sf)
 
 void mptcp_recv_fall_back(struct mptcp_subflow *sf)
 {
-	/* TCP has acknowledged these bytes; what their checksum is matters no more. */
+	struct mptcp_conn *conn = sf->conn;
+
+	/* TCP has acknowledged these bytes; what their checksum is matters no more.  But a
+	 * stream that a DATA_FIN has ended stays ended. */
 	if (sf->map_buffered)
-		deliver(sf->conn, sf->map_buffer, sf->map_buffered, true);
+		recv_stream(conn, conn->rcv_nxt, sf->map_buffer, sf->map_buffered, true,
+			    conn->rcv_round_us);
 	mptcp_recv_forget_maps(sf);
 }
 

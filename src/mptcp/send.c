@@ -492,10 +492,8 @@ static void send_reset(struct mptcp_subflow *sf, const struct packet_sink *sink,
 {
 	struct tcp_tx tx;
 
-	if (tcp_abort(&sf->tcp, &tx)) {
-		counter_inc(sf->conn->env->counters, CNT_TCP_RST_OUT);
+	if (tcp_abort(&sf->tcp, &tx))
 		mptcp_emit(sf, &tx, sink, now_us);
-	}
 	sf->reset_pending = false;
 	mptcp_subflow_died(sf, "reset sent", now_us);
 }
