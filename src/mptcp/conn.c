@@ -470,10 +470,14 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 
 bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 {
-	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+	const struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
 
 	/* Contiguous: whatever was sent or received took this one way, once.  Joins that
-	 * are not complete have carried nothing. */
+	 * are not complete have carried nothing; but the peer may send on one as soon as it
+	 * has our third ACK. */
+	list_for_each(other, &conn->subflows, link)
+		if (other->mac_sent)
+			return false;
 	return conn->mode != MPTCP_MODE_FALLBACK && sf && !sf->join && !conn->joined_once &&
 	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
@@ -491,8 +495,10 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	conn->events |= MPTCP_EVENT_FALLBACK;
 	conn->reinject_count = 0;
 	conn->rto_deadline_us = TIMER_NEVER;
+	conn->fallback_maps = conn->fallback_acks && !conn->checksum_on;
 	conn->checksum_on = false;
-	sf->tcp.option_len = sf->tcp.ts_on ? 12 : 0;
+	sf->tcp.option_len = conn->fallback_maps ? mptcp_options_usual(conn, sf->tcp.ts_on)
+						 : (sf->tcp.ts_on ? 12 : 0);
 	sf->confirmed = true;
 	mptcp_recv_fall_back(sf);
 	/* From here on the stream's end is the subflow's FIN. */

@@ -192,8 +192,9 @@ struct mptcp_conn {
 	bool peer_key_known;
 	bool joined_once;               /* a second subflow carried data: no more fallback */
 	bool peer_no_join_initial;      /* C flag */
-	bool fallback_acks;             /* fell back for lack of mappings: DATA_ACKs go on, in
-					 * case our options still reach the peer */
+	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
+					 * in case they still reach it and it has not noticed */
+	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */
 	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
 	uint64_t local_key, remote_key;
 	uint32_t local_token, remote_token;

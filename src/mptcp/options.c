@@ -123,7 +123,7 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 		.data_ack = (uint32_t)conn->rcv_nxt,
 	};
 
-	if (conn->mode == MPTCP_MODE_FALLBACK)
+	if (conn->mode == MPTCP_MODE_FALLBACK && !conn->fallback_maps)
 		return mptcp_option_build_dss(out, &d);
 	if (tx->len) {
 		d.has_map = true;
@@ -170,7 +170,7 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		n += mptcp_option_build_fail(out, sf->fail_dsn);
 	}
 	if (conn->mode == MPTCP_MODE_FALLBACK) {
-		if (conn->fallback_acks && !tx->len && room >= n + 8)
+		if (conn->fallback_maps || (conn->fallback_acks && !tx->len && room >= n + 8))
 			n += dss(sf, tx, out + n);
 		return n;
 	}

@@ -43,9 +43,12 @@ for way in in out both; do
 	transfer "two paths, data $way on the second" 5000000
 done
 for way in in out both; do
-	strip_on $way c1 400000
+	strip_on $way c1 2000000
 	transfer "two paths, data $way on the first, late" 5000000
 done
+# While the join is under way: the client cannot fall back any more, but need not notice.
+strip_on out c1 300000
+transfer "two paths, data out on the first, during the join" 5000000
 strip_off
 transfer "nothing stripped any more"
 done_testing

@@ -19,3 +19,4 @@
 { true, 2239, "a pending join hid that the peer may have fallen back" },
 { true, 7893, "the same" },
 { true, 1073960, "first data that came after DATA_FIN was mapped off by one" },
+{ false, 100443, "a fallback overtook a join on which the peer could send already" },

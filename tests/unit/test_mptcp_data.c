@@ -592,6 +592,7 @@ START_TEST(fallback_ends_a_pending_join_only)
 	ck_assert(out->tcp.flags & TCP_RST);
 	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
 	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	d.tcp.seq = p.first.seq;
 	peer_send(&p, &p.first, &d);
 	expect("mapped barebare");
 	peer_fini(&p);
@@ -619,10 +620,13 @@ START_TEST(options_lost_on_acks_falls_back)
 	out = peer_next(&p);
 	ck_assert_ptr_nonnull(out);
 	ck_assert_uint_eq(out->payload_len, 100);
-	ck_assert_uint_eq(out->tcp.mptcp.present, 0);
+	/* Ours go on: perhaps only the client's are lost, and it has not noticed. */
+	ck_assert(out->tcp.mptcp.dss.has_map);
+	ck_assert_uint_eq((uint32_t)out->tcp.mptcp.dss.dsn, (uint32_t)(p.server_idsn + 1 + 3000));
 	out = peer_next(&p);
 	ck_assert_ptr_nonnull(out);
 	ck_assert(out->tcp.flags & TCP_FIN);
+	ck_assert(out->tcp.mptcp.dss.data_fin);
 	peer_fini(&p);
 }
 END_TEST
@@ -720,6 +724,24 @@ START_TEST(wrong_checksum_alone_falls_back)
 }
 END_TEST
 
+START_TEST(wrong_checksum_after_data_fin_delivers_nothing)
+{
+	struct packet fin;
+
+	open_with_checksums();
+	fin = peer_ack(&p, &p.first, 0);
+	fin.tcp.mptcp.dss.has_map = fin.tcp.mptcp.dss.dsn_is64 = true;
+	fin.tcp.mptcp.dss.dsn = peer_dsn(&p, 0);
+	fin.tcp.mptcp.dss.data_len = 1;
+	fin.tcp.mptcp.dss.data_fin = true;
+	peer_send(&p, &p.first, &fin);
+	ck_assert(p.conn->events & MPTCP_EVENT_FIN);
+	checked_data(&p.first, 0, "late", false);
+	expect("");
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(wrong_checksum_among_two_resets_the_subflow)
 {
 	const struct packet *out;
@@ -733,6 +755,7 @@ START_TEST(wrong_checksum_among_two_resets_the_subflow)
 	out = last_on(&p.second);
 	ck_assert_ptr_nonnull(out);
 	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert_uint_eq(p.counters.v[CNT_TCP_RST_OUT], 1);
 	ck_assert(out->tcp.mptcp.present & MPOPT_FAIL);
 	ck_assert_uint_eq(p.conn->subflow_count, 1);
 	peer_fini(&p);
@@ -859,5 +882,6 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
 	  fallback_ends_a_pending_join_only, options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
 	  checksums_both_ways, wrong_checksum_alone_falls_back,
+	  wrong_checksum_after_data_fin_delivers_nothing,
 	  wrong_checksum_among_two_resets_the_subflow, unread_data_closes_the_window,
 	  peer_window_is_data_level, add_addr_is_echoed, reinjection_ranges_merge)
