@@ -10,7 +10,8 @@
  * addresses and ports of the server's to the transparent socket; with early demultiplexing
  * the kernel takes it for that socket's before routing it, and then refuses to forward a
  * packet that belongs to a socket.  It is switched off, in this network namespace, until
- * the end.  Machines that mostly forward gain from that, too.
+ * the end.  Machines that mostly forward gain from that, too.  That it was on is kept in
+ * the metric of the IPv4 route, where the run after a crash finds it.
  */
 #include "daemon/routes.h"
 
@@ -29,6 +30,10 @@
 #define BUFFER_BYTES 4096
 /* Rules that may have been left behind, per family. */
 #define STALE_MAX 16
+
+/* Metrics of the route; 0, in a request to delete, stands for any. */
+#define METRIC_PLAIN    1
+#define METRIC_RESTORE  2               /* the sysctl is to be put back */
 
 #define EARLY_DEMUX "/proc/sys/net/ipv4/tcp_early_demux"	/* of IPv6, too */
 
@@ -121,7 +126,7 @@ static int change_rule(struct mnl_socket *nl, int family, bool add, uint32_t mar
 	return request(nl, nlh);
 }
 
-static int change_route(struct mnl_socket *nl, int family, bool add)
+static int change_route(struct mnl_socket *nl, int family, bool add, uint32_t metric)
 {
 	uint8_t buf[BUFFER_BYTES];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -137,6 +142,8 @@ static int change_route(struct mnl_socket *nl, int family, bool add)
 	route->rtm_type = RTN_LOCAL;
 	mnl_attr_put_u32(nlh, RTA_TABLE, ROUTES_TABLE);
 	mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex("lo"));
+	if (metric)
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, metric);
 	return request(nl, nlh);
 }
 
@@ -153,12 +160,14 @@ static struct mnl_socket *open_socket(void)
 
 static void remove_all(struct mnl_socket *nl)
 {
+	if (change_route(nl, AF_INET, false, METRIC_RESTORE) == 0)
+		restore_early_demux = true;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		for (int n = 0; n < STALE_MAX; n++) {
 			if (change_rule(nl, families[i], false, 0, 0))
 				break;
 		}
-		change_route(nl, families[i], false);
+		change_route(nl, families[i], false, 0);
 	}
 }
 
@@ -181,7 +190,8 @@ int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len)
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		bool v6 = families[i] == AF_INET6;
 
-		ret = change_route(nl, families[i], true);
+		ret = change_route(nl, families[i], true,
+				   !v6 && restore_early_demux ? METRIC_RESTORE : METRIC_PLAIN);
 		if (!ret)
 			ret = change_rule(nl, families[i], true, mark, mark_mask);
 		if (!ret)
@@ -207,12 +217,12 @@ void routes_remove(void)
 {
 	struct mnl_socket *nl = open_socket();
 
+	if (nl) {
+		remove_all(nl);
+		mnl_socket_close(nl);
+	}
 	if (restore_early_demux && set_sysctl(EARLY_DEMUX, '1') == 0)
 		restore_early_demux = false;
-	if (!nl)
-		return;
-	remove_all(nl);
-	mnl_socket_close(nl);
 }
 
 void routes_check_forwarding(void)
