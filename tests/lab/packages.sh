@@ -9,9 +9,9 @@ PACKAGES_BUILD=(
 	uthash-dev libsystemd-dev libseccomp-dev libjansson-dev check
 )
 PACKAGES_LAB=(
-	curl ethtool haproxy iperf3 iproute2 iptables jq kmod mptcpize
+	curl debootstrap ethtool haproxy iperf3 iproute2 iptables jq kmod mptcpize
 	nftables nginx-light openssh-client openssh-server openssl perl procps python3
-	socat tcpdump tshark util-linux wrk
+	socat systemd-container tcpdump tshark util-linux wrk
 )
 
 # need_packages PACKAGE...: installs those that are not, as root.
