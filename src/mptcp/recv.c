@@ -253,6 +253,16 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 	sf->map_count++;
 }
 
+/*
+ * Whether the bytes of the only subflow may be taken for the stream from here on.  Not
+ * while a join is pending: a fallback would have to reset it, and a client that sees the
+ * reset of a subflow (Linux) sends all that was not DATA_ACKed once more on the other.
+ */
+static bool may_read_unmapped(const struct mptcp_conn *conn)
+{
+	return mptcp_may_fall_back(conn) && conn->subflow_count == 1;
+}
+
 /* The checksum of a whole mapping was wrong (RFC 8684, section 3.7). */
 static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
 {
@@ -261,7 +271,7 @@ static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
 	counter_inc(conn->env->counters, CNT_MP_BAD_CHECKSUM);
 	sf->fail_pending = true;
 	sf->fail_dsn = m->dsn;
-	if (!mptcp_may_fall_back(conn)) {
+	if (!may_read_unmapped(conn)) {
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "DSS checksum wrong");
 		return;
 	}
@@ -327,7 +337,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		}
 		if (!m || seq64_gt(m->ssn, offset)) {
 			/* Data without a mapping: the options were lost on the way. */
-			if (!mptcp_may_fall_back(conn) || conn->fin_known) {
+			if (!may_read_unmapped(conn) || conn->fin_known) {
 				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
 				mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
 				return;
