@@ -139,6 +139,8 @@ static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint
 		conn->checksum_on = true;
 	sf->confirmed = true;
 	established(sf, MPTCP_MODE_MPTCP, now_us);
+	/* Linux does not join before it has heard a DSS. */
+	tcp_request_ack_soon(&sf->tcp, now_us);
 }
 
 static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)

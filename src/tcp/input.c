@@ -43,16 +43,20 @@ static void schedule_ack(struct tcp_conn *tc, uint32_t len, bool fills_gap, uint
 	/* A full segment may carry up to 40 bytes of options. */
 	uint32_t two = 2u * (tc->cfg.mss > 2 * TCP_OPTIONS_MAX ?
 			     tc->cfg.mss - TCP_OPTIONS_MAX : tc->cfg.mss);
+	uint32_t delay_us = TCP_DELACK_US;
 
 	tc->ack_pending_bytes += len;
 	if (tc->quick_acks) {
 		tc->quick_acks--;
-		tc->ack_now = true;
+		delay_us = TCP_QUICK_ACK_US;
+		/* Not an answer to wait for, but the beginning of more. */
+		if (len >= two / 2)
+			tc->ack_now = true;
 	}
 	if (fills_gap || tc->ack_pending_bytes >= two)
 		tc->ack_now = true;
 	else if (!tc->ack_now && !tcp_timer_on(tc, TCP_TIMER_DELACK))
-		tc->deadline_us[TCP_TIMER_DELACK] = now_us + TCP_DELACK_US;
+		tc->deadline_us[TCP_TIMER_DELACK] = now_us + delay_us;
 }
 
 /* ---- the receive sequence space ---------------------------------------------------- */

@@ -386,6 +386,12 @@ void tcp_request_ack(struct tcp_conn *tc)
 	tc->ack_now = true;
 }
 
+void tcp_request_ack_soon(struct tcp_conn *tc, uint64_t now_us)
+{
+	if (!tc->ack_now && !tcp_timer_on(tc, TCP_TIMER_DELACK))
+		tc->deadline_us[TCP_TIMER_DELACK] = now_us + TCP_QUICK_ACK_US;
+}
+
 void tcp_set_window(struct tcp_conn *tc, uint32_t bytes)
 {
 	uint32_t limit = (uint32_t)UINT16_MAX << (tc->wscale_on ? tc->cfg.rcv_wscale : 0);
@@ -398,6 +404,10 @@ void tcp_set_window(struct tcp_conn *tc, uint32_t bytes)
 	if (tc->rcv_wnd_max < bytes)
 		tc->rcv_wnd_max = bytes;
 	if (tc->state < TCP_ESTABLISHED || tc->fin_delivered)
+		return;
+	/* An ACK that is due soon will tell, as long as the peer has enough to go on with. */
+	if (tcp_timer_on(tc, TCP_TIMER_DELACK) &&
+	    tc->rcv_adv - tc->rcv_nxt >= TCP_WINDOW_ENOUGH)
 		return;
 	edge = tc->rcv_nxt + bytes;
 	step = tc->rcv_wnd_max / 2;

@@ -330,6 +330,8 @@ static inline uint32_t tcp_payload_mss(const struct tcp_conn *tc, uint32_t optio
 }
 /* Asks for an ACK at the next tcp_output() (MPTCP signals need one). */
 void tcp_request_ack(struct tcp_conn *tc);
+/* The same, but an answer that comes within a millisecond may carry it. */
+void tcp_request_ack_soon(struct tcp_conn *tc, uint64_t now_us);
 /*
  * Queues a FIN behind all data sent so far; no tcp_send() afterwards.
  */

@@ -52,6 +52,9 @@ START_TEST(passive_open)
 	ck_assert_ptr_eq(rx.data, pkt.payload);
 	ck_assert_uint_eq(rx.seq, peer_iss + 1);
 	ck_assert_uint_eq(tc.snd_wnd, 65535u << 7);
+	/* An answer may still carry the ACK. */
+	expect_nothing();
+	fire();
 	expect(TCP_ACK, 1, 101, 0);
 	ck_assert_uint_eq(hdr.window, (1 << 20) >> 8);
 	finish();
@@ -397,12 +400,19 @@ START_TEST(quick_acks)
 {
 	establish();
 	tc.quick_acks = 16;
-	for (uint32_t i = 0; i < 16; i++) {
+	for (uint32_t i = 0; i < 15; i++) {
 		input(seg(TCP_ACK, 1 + i, 1, 1));
+		expect_nothing();
+		ck_assert_uint_eq(tcp_deadline(&tc), now + 1000);
+		fire();
 		expect(TCP_ACK, 1, 2 + i, 0);
 	}
-	input(seg(TCP_ACK, 17, 1, 1));
+	/* A whole segment is the beginning of more. */
+	input(seg(TCP_ACK, 16, 1, 1460));
+	expect(TCP_ACK, 1, 1476, 0);
+	input(seg(TCP_ACK, 1476, 1, 1));
 	expect_nothing();
+	ck_assert_uint_eq(tcp_deadline(&tc), now + 40000);
 	finish();
 }
 END_TEST
