@@ -211,6 +211,7 @@ struct mptcp_conn {
 	uint32_t sndbuf;                /* current bound */
 	bool send_blocked;              /* the caller was refused: tell it of room */
 	bool fin_queued, fin_sent, fin_acked;
+	bool fin_carried;               /* the last data brought DATA_FIN along */
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
 	int reinject_count;
 	uint64_t rto_deadline_us;

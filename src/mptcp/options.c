@@ -117,7 +117,7 @@ static bool short_dsn_fits(const struct mptcp_subflow *sf, uint64_t dsn)
 
 static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
 {
-	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_conn *conn = sf->conn;
 	struct mptcp_dss d = {
 		.has_ack = true,
 		.data_ack = (uint32_t)conn->rcv_nxt,
@@ -137,6 +137,12 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 		d.data_len = tx->map_len;
 		d.has_checksum = conn->checksum_on;
 		d.checksum = tx->map_checksum;
+		/* The mapping's checksum was made without it. */
+		if (conn->fin_queued && !conn->checksum_on && d.data_len < UINT16_MAX &&
+		    d.dsn + d.data_len == conn->sendq.end) {
+			conn->fin_carried = d.data_fin = true;
+			d.data_len++;
+		}
 	} else if (conn->fin_sent && !conn->fin_acked) {
 		d.has_map = d.dsn_is64 = d.data_fin = true;
 		d.dsn = conn->sendq.end;

@@ -462,7 +462,7 @@ static void send_fin(struct mptcp_conn *conn, uint64_t now_us)
 	conn->fin_sent = true;
 	if (conn->mode == MPTCP_MODE_FALLBACK) {
 		tcp_close(&sf->tcp, now_us);
-	} else {
+	} else if (!conn->fin_carried) {
 		list_for_each(sf, &conn->subflows, link)
 			if (mptcp_subflow_usable(sf))
 				tcp_request_ack(&sf->tcp);
