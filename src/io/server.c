@@ -37,6 +37,8 @@ struct server {
 	int error;                      /* of connect(), when known at once */
 	bool connecting;
 	bool want_read, want_write;     /* what the proxy asked for */
+	bool read_added;                /* read_event is */
+	bool ended;                     /* the server's FIN has come */
 };
 
 union address {
@@ -131,13 +133,27 @@ static uint64_t now_us(const struct server *s)
 	return s->env->now_us(s->env->ctx);
 }
 
+static void add_read(struct server *s)
+{
+	if (!s->read_added)
+		event_add(&s->read_event, NULL);
+	s->read_added = true;
+}
+
+static void delete_read(struct server *s)
+{
+	if (s->read_added)
+		event_del(&s->read_event);
+	s->read_added = false;
+}
+
 static void finish_connecting(struct server *s)
 {
 	s->connecting = false;
 	list_remove(&s->link);
 	event_del(&s->write_event);
-	if (s->want_read)
-		event_add(&s->read_event, NULL);
+	/* It will be wanted as soon as the client is there. */
+	add_read(s);
 	if (s->want_write)
 		event_add(&s->write_event, NULL);
 }
@@ -147,7 +163,12 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	struct server *s = arg;
 
 	(void)fd;
-	(void)what;
+	if (what & EV_CLOSED)
+		s->ended = true;
+	if (!s->want_read) {
+		delete_read(s);
+		return;
+	}
 	proxy_server_ready(s->session, true, false, now_us(s));
 }
 
@@ -200,7 +221,8 @@ int server_open(struct server_env *env, struct session *session, const struct ip
 	s->tuple.dst = *to;
 	list_push_back(&env->connecting, &s->link);
 	env->open_count++;
-	event_assign(&s->read_event, env->base, s->fd, EV_READ | EV_PERSIST, on_read, s);
+	event_assign(&s->read_event, env->base, s->fd, EV_READ | EV_CLOSED | EV_PERSIST,
+		     on_read, s);
 	event_assign(&s->write_event, env->base, s->fd, EV_WRITE | EV_PERSIST, on_write, s);
 	if (s->error == EINPROGRESS)
 		event_add(&s->write_event, NULL);
@@ -248,14 +270,19 @@ ssize_t server_readv(struct server *s, const struct iovec *iov, int n)
 	return ret < 0 ? -errno : ret;
 }
 
+bool server_ended(const struct server *s)
+{
+	return s->ended;
+}
+
 void server_want(struct server *s, bool readable, bool writable)
 {
-	if (!s->connecting && readable != s->want_read) {
-		if (readable)
-			event_add(&s->read_event, NULL);
-		else
-			event_del(&s->read_event);
-	}
+	/* Often it is wanted again before anything has come: then this has cost nothing.
+	 * What has ended is readable for ever. */
+	if (!s->connecting && readable)
+		add_read(s);
+	else if (s->ended)
+		delete_read(s);
 	if (!s->connecting && writable != s->want_write) {
 		if (writable)
 			event_add(&s->write_event, NULL);
@@ -275,7 +302,7 @@ void server_close(struct server *s, bool reset)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
-	event_del(&s->read_event);
+	delete_read(s);
 	event_del(&s->write_event);
 	if (s->connecting)
 		list_remove(&s->link);

@@ -41,6 +41,8 @@ int server_open(struct server_env *env, struct session *session, const struct ip
 		const struct ip_endpoint *to, struct server **out);
 ssize_t server_writev(struct server *s, const struct iovec *iov, int n);
 ssize_t server_readv(struct server *s, const struct iovec *iov, int n);
+/* Whether the server's FIN has come, perhaps behind bytes that are still to be read. */
+bool server_ended(const struct server *s);
 void server_want(struct server *s, bool readable, bool writable);
 void server_shutdown(struct server *s);
 void server_close(struct server *s, bool reset);

@@ -145,6 +145,12 @@ static ssize_t op_server_readv(void *ctx, void *server, const struct iovec *iov,
 	return server_readv(server, iov, n);
 }
 
+static bool op_server_ended(void *ctx, void *server)
+{
+	(void)ctx;
+	return server_ended(server);
+}
+
 static void op_server_want(void *ctx, void *server, bool readable, bool writable)
 {
 	(void)ctx;
@@ -207,6 +213,7 @@ static const struct proxy_ops worker_ops = {
 	.server_open = op_server_open,
 	.server_writev = op_server_writev,
 	.server_readv = op_server_readv,
+	.server_ended = op_server_ended,
 	.server_want = op_server_want,
 	.server_shutdown = op_server_shutdown,
 	.server_close = op_server_close,
@@ -425,7 +432,7 @@ static int open_loop(struct worker *w)
 		return -ENOMEM;
 	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	/* EV_ET of the timer */
-	event_config_require_features(config, EV_FEATURE_ET);
+	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
 	w->base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (!w->base)

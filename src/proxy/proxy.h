@@ -89,6 +89,9 @@ struct proxy_ops {
 	/* As writev()/readv() on a non-blocking socket, but -errno on failure. */
 	ssize_t (*server_writev)(void *ctx, void *server, const struct iovec *iov, int n);
 	ssize_t (*server_readv)(void *ctx, void *server, const struct iovec *iov, int n);
+	/* Whether the server is known to have ended its stream, so that reading on until 0
+	 * is worth a call.  May be NULL. */
+	bool (*server_ended)(void *ctx, void *server);
 	/* Which readiness to report by proxy_server_ready(), level-triggered. */
 	void (*server_want)(void *ctx, void *server, bool readable, bool writable);
 	/* shutdown(SHUT_WR). */

@@ -235,7 +235,10 @@ static bool read_server(struct session *s, size_t want, size_t *budget, uint64_t
 			s->read_chunk *= 2;
 		else if ((size_t)r < s->read_chunk / 4 && s->read_chunk > RELAY_CHUNK_MIN)
 			s->read_chunk /= 2;
-		return (size_t)r == room;
+		/* With the end known, it can go along with the last bytes. */
+		return (size_t)r == room ||
+		       (proxy->ops->server_ended &&
+			proxy->ops->server_ended(proxy->ops_ctx, s->server));
 	}
 	if (!r) {
 		s->server_eof = true;

@@ -531,7 +531,9 @@ static void advance_close(struct session *s)
 	if (s->state == SESSION_ESTABLISHED && (s->client_fin || s->server_eof))
 		set_state(s, SESSION_CLOSING, s->client_fin ? "client's FIN" : "server's FIN");
 	if (s->client_fin && !s->server_shut && s->server_up && relay_drained(s)) {
-		proxy->ops->server_shutdown(proxy->ops_ctx, s->server);
+		/* Otherwise it is closed right away. */
+		if (!s->server_eof)
+			proxy->ops->server_shutdown(proxy->ops_ctx, s->server);
 		s->server_shut = true;
 	}
 	if (s->server && s->server_shut && s->server_eof)
