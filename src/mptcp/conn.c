@@ -124,10 +124,12 @@ void mptcp_env_init(struct mptcp_env *env, struct counters *counters, struct poo
 	env->counters = counters;
 	env->pool = pool;
 	tcp_env_init(&env->tcp, counters, pool);
+	list_init(&env->free_maps);
 }
 
 void mptcp_env_fini(struct mptcp_env *env)
 {
+	mptcp_recv_free_spares(env);
 	tcp_env_fini(&env->tcp);
 }
 

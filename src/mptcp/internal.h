@@ -61,6 +61,8 @@ void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us);
 /* Bytes to advertise on every subflow. */
 uint32_t mptcp_recv_window(struct mptcp_conn *conn);
 void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
+/* Frees the mappings that are kept for reuse. */
+void mptcp_recv_free_spares(struct mptcp_env *env);
 /* A segment leaves with `window` in its header. */
 void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
 /* The subflow's bytes are the stream from now on, those of an unfinished mapping too. */

@@ -104,6 +104,8 @@ struct mptcp_env {
 	void (*random)(void *ctx, void *buf, size_t len);
 	/* Whether a token drawn for a new connection may be used here (unique). */
 	bool (*token_usable)(void *ctx, uint32_t token);
+	struct list free_maps;          /* struct mptcp_map, for reuse */
+	uint32_t free_map_count;
 };
 void mptcp_env_init(struct mptcp_env *env, struct counters *counters, struct pool *pool);
 void mptcp_env_fini(struct mptcp_env *env);

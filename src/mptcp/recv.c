@@ -25,6 +25,8 @@
 
 /* Rounds of window tuning are not shorter than this. */
 #define RECV_ROUND_MIN_US 10000u
+/* Mappings kept for reuse, so that packets need no allocation. */
+#define FREE_MAPS_MAX 4096u
 
 /* ---- stream ----------------------------------------------------------------- */
 
@@ -182,11 +184,39 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
 
 /* ---- mappings ----------------------------------------------------------------- */
 
+static struct mptcp_map *map_new(struct mptcp_env *env)
+{
+	struct mptcp_map *m = list_first(&env->free_maps, struct mptcp_map, link);
+
+	if (!m)
+		return malloc(sizeof(*m));
+	list_remove(&m->link);
+	env->free_map_count--;
+	return m;
+}
+
 static void map_free(struct mptcp_subflow *sf, struct mptcp_map *m)
 {
+	struct mptcp_env *env = sf->conn->env;
+
 	list_remove(&m->link);
 	sf->map_count--;
-	free(m);
+	if (env->free_map_count >= FREE_MAPS_MAX) {
+		free(m);
+		return;
+	}
+	list_push_front(&env->free_maps, &m->link);
+	env->free_map_count++;
+}
+
+void mptcp_recv_free_spares(struct mptcp_env *env)
+{
+	struct mptcp_map *m, *tmp;
+
+	list_for_each_safe(m, tmp, &env->free_maps, link)
+		free(m);
+	list_init(&env->free_maps);
+	env->free_map_count = 0;
 }
 
 void mptcp_recv_forget_maps(struct mptcp_subflow *sf)
@@ -240,7 +270,7 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
 		return;
 	}
-	m = malloc(sizeof(*m));
+	m = map_new(conn->env);
 	if (!m) {
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
 		return;
