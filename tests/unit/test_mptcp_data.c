@@ -901,6 +901,116 @@ START_TEST(reinjection_ranges_merge)
 }
 END_TEST
 
+/* RFC 8684, section 3.4.2 */
+START_TEST(removed_address_ends_its_subflow)
+{
+	const struct packet *out;
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_forget(&p);
+	d = peer_ack(&p, &p.first, 0);
+	d.tcp.mptcp.present |= MPOPT_REMOVE_ADDR;
+	d.tcp.mptcp.remove_addr.count = 2;
+	d.tcp.mptcp.remove_addr.ids[0] = 9;
+	d.tcp.mptcp.remove_addr.ids[1] = 2;
+	peer_send(&p, &p.first, &d);
+	peer_run(&p);
+	out = last_on(&p.second);
+	ck_assert_ptr_nonnull(out);
+	ck_assert(out->tcp.flags & TCP_RST);
+	ck_assert_uint_eq(p.conn->subflow_count, 1);
+	data(&p.first, 0, "goes on");
+	expect("goes on");
+	peer_fini(&p);
+}
+END_TEST
+
+/* RFC 8684, section 3.7: either tells that the peer goes on as plain TCP. */
+START_TEST(peer_falls_back)
+{
+	for (int fail = 0; fail < 2; fail++) {
+		struct packet d;
+
+		peer_init(&p);
+		peer_open(&p);
+		data(&p.first, 0, "mapped ");
+		d = peer_ack(&p, &p.first, 0);
+		if (fail) {
+			d.tcp.mptcp.present |= MPOPT_FAIL;
+			d.tcp.mptcp.fail.dsn = p.server_idsn + 1;
+		} else {
+			d.tcp.mptcp.dss.has_map = d.tcp.mptcp.dss.dsn_is64 = true;
+			d.tcp.mptcp.dss.dsn = peer_dsn(&p, 7);
+			d.tcp.mptcp.dss.ssn = p.first.seq - p.first.isn;
+		}
+		peer_send(&p, &p.first, &d);
+		ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+		ck_assert_uint_eq(p.counters.v[CNT_MP_FALLBACK_PEER], 1);
+		d = peer_packet(&p.first, TCP_ACK);
+		d.payload = (const uint8_t *)"bare";
+		d.payload_len = 4;
+		peer_send(&p, &p.first, &d);
+		expect("mapped bare");
+		peer_fini(&p);
+	}
+}
+END_TEST
+
+START_TEST(data_beyond_window_or_end_is_not_kept)
+{
+	uint64_t edge;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_run(&p);
+	edge = p.conn->rcv_told - peer_dsn(&p, 0);
+	data(&p.second, edge, "beyond");
+	data(&p.second, edge - 2, "partly");
+	ck_assert_uint_eq(p.counters.v[CNT_MP_BAD_MAPPING], 2);
+	ck_assert_uint_eq(p.conn->ooo.bytes, 2);
+	peer_fini(&p);
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	mptcp_recv_fin(p.conn, peer_dsn(&p, 4), p.now_us);
+	/* An end that is not where the first one was. */
+	mptcp_recv_fin(p.conn, peer_dsn(&p, 6), p.now_us);
+	data(&p.second, 4, "beyond");
+	data(&p.second, 2, "34beyond");
+	data(&p.first, 0, "12");
+	expect("1234");
+	ck_assert_uint_eq(p.counters.v[CNT_MP_BAD_MAPPING], 3);
+	ck_assert(p.conn->events & MPTCP_EVENT_FIN);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(first_mapping_of_a_byte_counts)
+{
+	struct packet d;
+
+	peer_init(&p);
+	peer_open(&p);
+	d = peer_data(&p, &p.first, 0, "12345", 5);
+	d.tcp.mptcp.dss.data_len = 10;
+	peer_send(&p, &p.first, &d);
+	/* Elsewhere, and then where it was. */
+	d = peer_data(&p, &p.first, 100, "678", 3);
+	peer_send(&p, &p.first, &d);
+	ck_assert_uint_eq(p.counters.v[CNT_MP_BAD_MAPPING], 1);
+	d = peer_data(&p, &p.first, 8, "90", 2);
+	peer_send(&p, &p.first, &d);
+	ck_assert_uint_eq(p.counters.v[CNT_MP_BAD_MAPPING], 1);
+	expect("1234567890");
+	peer_fini(&p);
+}
+END_TEST
+
 UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  overlap_and_duplicate_are_delivered_once, one_mapping_over_several_segments,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
@@ -914,4 +1024,6 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  checksums_both_ways, wrong_checksum_alone_falls_back,
 	  wrong_checksum_after_data_fin_delivers_nothing,
 	  wrong_checksum_among_two_resets_the_subflow, unread_data_closes_the_window,
-	  peer_window_is_data_level, add_addr_is_echoed, reinjection_ranges_merge)
+	  peer_window_is_data_level, add_addr_is_echoed, reinjection_ranges_merge,
+	  removed_address_ends_its_subflow, peer_falls_back,
+	  data_beyond_window_or_end_is_not_kept, first_mapping_of_a_byte_counts)
