@@ -56,6 +56,8 @@ static struct {
 	size_t size;
 	bool proxied, active, lazy;     /* lazy: the server's answer is an operation */
 	uint64_t now, random;
+	uint16_t mss;                   /* what our SYNs say */
+	uint8_t wscale;
 	uint8_t sum;                    /* of all bytes delivered, so that they are read */
 	struct counters counters;
 	struct packet_sink sink;
@@ -601,8 +603,8 @@ static void segment_init(struct segment *s, const struct flow_state *f, uint8_t 
 	s->h.window = 65535;
 	if (flags & TCP_SYN) {
 		s->h.opt.has_mss = s->h.opt.has_wscale = s->h.opt.sack_permitted = true;
-		s->h.opt.mss = 1460;
-		s->h.opt.wscale = 4;
+		s->h.opt.mss = w.mss;
+		s->h.opt.wscale = w.wscale;
 	}
 }
 
@@ -1225,6 +1227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.size = size;
 	begin();
 	how = get8();
+	w.mss = how & 2 ? (uint16_t)get16() : 1460;
+	w.wscale = how & 4 ? get8() : 4;
 	open_first(!(how & 1));
 	for (int i = 0; w.size && i < OPS_MAX; i++)
 		step();

@@ -1232,6 +1232,51 @@ START_TEST(old_flows_answer)
 }
 END_TEST
 
+/* A session that ends by FINs from both sides leaves its flow in TIME-WAIT; returns
+ * the sequence number that is expected on it. */
+static uint32_t leave_time_wait(void)
+{
+	struct packet p;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	w.server[0].fin = true;
+	run(SECOND);
+	w.shut = true;
+	client_turn();
+	run(3 * SECOND);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	wire_clear(&w.down);
+	ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK | TCP_FIN, 77, false, 0), PROXY_TAKE);
+	ck_assert_uint_eq(w.down.count, 1);
+	ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &p), 0);
+	ck_assert_uint_eq(p.tcp.flags, TCP_ACK);
+	wire_clear(&w.down);
+	return p.tcp.ack;
+}
+
+/* RFC 9293, section 3.10.7.4 */
+START_TEST(time_wait_answers)
+{
+	uint32_t seq = leave_time_wait();
+
+	ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, seq, false, 0), PROXY_TAKE);
+	ck_assert_uint_eq(w.down.count, 0);
+	ck_assert_int_eq(w.forgotten, 0);
+	ck_assert_int_eq(give("192.0.2.1:4000", TCP_RST, seq, false, 0), PROXY_TAKE);
+	ck_assert_uint_eq(w.down.count, 0);
+	ck_assert_int_eq(w.forgotten, 1);
+	ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, seq, false, 0), PROXY_PASS);
+	world_end();
+
+	seq = leave_time_wait();
+	ck_assert_int_eq(give("192.0.2.1:4000", TCP_SYN, seq + 1000, true, 0), PROXY_TAKE);
+	ck_assert_int_eq(w.opened, 2);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
+	world_end();
+}
+END_TEST
+
 START_TEST(arbitrary_packets_do_no_harm)
 {
 	uint64_t seed = 3;
@@ -1326,5 +1371,6 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  server_resets, client_resets,
 	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
-	  joins_before_establishment_are_refused, path_mtu_is_believed_with_care, old_flows_answer,
+	  joins_before_establishment_are_refused, path_mtu_is_believed_with_care,
+	  old_flows_answer, time_wait_answers,
 	  arbitrary_packets_do_no_harm, status_lists_sessions, config_is_replaced)
