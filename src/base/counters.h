@@ -55,7 +55,7 @@
 	X(MP_FALLBACK_PEER, "mp_fallback_peer", "fallbacks asked by the peer (infinite mapping)") \
 	X(MP_BAD_MAPPING, "mp_bad_mapping", "DSS mappings that contradict or exceed limits") \
 	X(MP_BAD_CHECKSUM, "mp_bad_checksum", "DSS checksums that were wrong")               \
-	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping")          \
+	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping that cannot be understood")          \
 	X(MP_OOO, "mp_ooo", "data kept out of order at connection level")                    \
 	X(MP_DUP, "mp_dup", "bytes received twice at connection level")                      \
 	X(MP_REINJECT, "mp_reinject", "ranges sent again on another subflow")                \

@@ -196,6 +196,7 @@ struct mptcp_conn {
 	bool peer_no_join_initial;      /* C flag */
 	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
 					 * in case they still reach it and it has not noticed */
+	uint64_t unmapped_us;           /* ... when unmapped data came last */
 	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */
 	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
 	uint64_t local_key, remote_key;

@@ -25,6 +25,8 @@
 
 /* Rounds of window tuning are not shorter than this. */
 #define RECV_ROUND_MIN_US 10000u
+/* How far before the last edge told a client may stop that does not know the last ACKs. */
+#define UNMAPPED_DOUBT_BYTES 65536u
 /* Mappings kept for reuse, so that packets need no allocation. */
 #define FREE_MAPS_MAX 4096u
 
@@ -293,6 +295,22 @@ static bool may_read_unmapped(const struct mptcp_conn *conn)
 	return mptcp_may_fall_back(conn) && conn->subflow_count == 1;
 }
 
+/*
+ * Whether unmapped data may be data that we have had.  A Linux client whose options and
+ * ours are both lost in mid-upload does not notice: it goes on up to the edge of the last
+ * window that it was told, stops there, and sends all from its last DATA_ACK on again,
+ * unmapped too.  So a pause close before that edge, which stands still in a fallback, is
+ * taken for the end of what can be understood.  (A pause takes it a round trip at least.)
+ */
+static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
+{
+	const struct mptcp_conn *conn = sf->conn;
+
+	return conn->fallback_acks && seq64_leq(conn->rcv_nxt, conn->rcv_adv) &&
+	       conn->rcv_adv - conn->rcv_nxt <= UNMAPPED_DOUBT_BYTES &&
+	       now_us - conn->unmapped_us >= sf->tcp.srtt_us / 2;
+}
+
 /* The checksum of a whole mapping was wrong (RFC 8684, section 3.7). */
 static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
 {
@@ -356,6 +374,12 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		return;
 	while (len && !sf->reset_pending) {
 		if (conn->mode == MPTCP_MODE_FALLBACK) {
+			if (may_be_repeated(sf, now_us)) {
+				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
+				mptcp_terminate(conn, "options lost");
+				return;
+			}
+			conn->unmapped_us = now_us;
 			recv_stream(conn, conn->rcv_nxt, data, len, transient, now_us);
 			sf->map_offset = offset + len;
 			return;
@@ -373,6 +397,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 				return;
 			}
 			conn->fallback_acks = true;
+			conn->unmapped_us = now_us;
 			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping");
 			continue;
 		}
