@@ -438,6 +438,7 @@ static int run(struct daemon *d)
 	rules = true;
 	routes_check_forwarding();
 
+	raise_file_limit(c);
 	log_notice("mptcp-proxyd %s is ready, %zu service%s", PACKAGE_VERSION,
 		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
@@ -541,7 +542,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	rc = EXIT_FAILURE;
 	if (!check_capabilities() && !check_transparent()) {
-		raise_file_limit(d.config);
 		rc = run(&d);
 	}
 out:

@@ -25,7 +25,7 @@
 #define SESSION_CLOSED_FLOW_US 5000000u
 /* A client that is done leaves bytes that the server does not read: how long the
  * session waits for the next of them to go. */
-#define SESSION_LINGER_US 60000000u
+#define SESSION_LINGER_US 900000000u
 /* When to try again to read from the server after memory ran short. */
 #define SESSION_MEMORY_RETRY_US 50000u
 

@@ -30,8 +30,10 @@ attempt unprivileged setpriv --reuid 65534 --regid 65534 --clear-groups --inh-ca
 	"$pub/mptcp-proxyd" -c "$pub/e.conf"
 rm -rf "$pub"
 
-mkdir "$LAB_TMP/nopath"
-attempt no-nft env PATH="$LAB_TMP/nopath" "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
+# nft is hidden from this process alone
+# shellcheck disable=SC2016
+attempt no-nft unshare -m sh -c 'mount --bind /dev/null "$(readlink -f "$(command -v nft)")" && exec "$@"' \
+	sh "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 like "$(cat "$LAB_TMP/err-no-nft.txt")" nft "no-nft: the line names nft"
 
 attempt no-file "$bin/mptcp-proxyd" -c "$LAB_TMP/nonexistent.conf"
