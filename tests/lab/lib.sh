@@ -57,7 +57,7 @@ P_SILENT=7098 P_REFUSED=7099
 LINK1=rate=50,delay=10,queue=100ms
 LINK2=rate=20,delay=40,queue=200ms
 
-DAEMON_PID=
+DAEMON_PID= DAEMON_STARTED= DAEMON_REPORTS=
 LAB_TMP=${LAB_TMP:-}
 
 # ---- small helpers ---------------------------------------------------------
@@ -450,6 +450,7 @@ daemon_start() {
 	daemon_conf "$LAB_TMP/daemon.conf" "$@"
 	spawn "$NS_G" daemon "$dir/mptcp-proxyd" -c "$LAB_TMP/daemon.conf"
 	DAEMON_PID=$SPAWNED
+	DAEMON_STARTED=1
 	echo "$DAEMON_PID" >"$LAB_TMP/daemon.pid"
 	if ! wait_for 10 daemon_answers; then
 		tail -n 5 "$LAB_TMP/daemon.log" | sed 's/^/# /'
@@ -487,6 +488,7 @@ daemon_stop() {
 	stop_pid "$DAEMON_PID"
 	DAEMON_PID=
 	rm -f "$LAB_TMP/daemon.pid"
+	DAEMON_REPORTS+=$(grep -E -m 3 'Sanitizer|runtime error:|Assertion' "$LAB_TMP/daemon.log")
 }
 
 daemon_kill9() {
@@ -657,7 +659,13 @@ skip_all() { echo "1..0 # SKIP $1"; exit 0; }
 need_daemon() { [ "$LAB_MODE" = daemon ] || skip_all "needs mptcp-proxyd (LAB_MODE=$LAB_MODE)"; }
 need_mptcp() { [ "$LAB_MODE" != plain ] || skip_all "needs MPTCP (LAB_MODE=plain)"; }
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
-done_testing() { echo "1..$TAP_N"; }
+# Ends the daemon, and the test: it must have had nothing to complain of itself.
+done_testing() {
+	daemon_stop
+	[ -z "$DAEMON_STARTED" ] ||
+		is "$DAEMON_REPORTS" "" "the daemon: no failed assertion, no report of a sanitizer"
+	echo "1..$TAP_N"
+}
 
 # fast_enough MBIT WANTED DESCRIPTION: told always, checked if asked for.
 fast_enough() {
