@@ -77,7 +77,7 @@ make_sysroot() {
 
 in_vm() {
 	nsenter -t "$VM_PID" -m -u -i -n -p -- \
-		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SYSTEMD_PAGER= "$@"
+		env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C SYSTEMD_PAGER= "$@"
 }
 vm_pid() { VM_PID=$(ps -o pid= --ppid "$NSPAWN_PID" | tr -d ' ' | head -n 1); [ -n "$VM_PID" ]; }
 vm_booted() { vm_pid && [[ $(in_vm systemctl is-system-running) =~ running|degraded ]]; }
