@@ -204,15 +204,25 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	return sf;
 }
 
+/* The subflow's TCP settings: IPv6 headers leave 20 bytes less (RFC 6691). */
+static struct tcp_config subflow_config(const struct mptcp_subflow *sf)
+{
+	struct tcp_config cfg = sf->conn->cfg.tcp;
+
+	if (!ip_addr_is_v4(&sf->rx.src.addr))
+		cfg.mss -= 20;
+	return cfg;
+}
+
 static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet *syn,
 				  uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
+	struct tcp_config cfg = subflow_config(sf);
 	uint32_t iss_ts[2];
 
 	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
-	tcp_init_passive(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, syn, iss_ts[0], iss_ts[1],
-			 now_us);
+	tcp_init_passive(&sf->tcp, &conn->env->tcp, &cfg, syn, iss_ts[0], iss_ts[1], now_us);
 	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
@@ -221,10 +231,11 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 static void subflow_start_active(struct mptcp_subflow *sf, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
+	struct tcp_config cfg = subflow_config(sf);
 	uint32_t iss_ts[2];
 
 	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
-	tcp_init_active(&sf->tcp, &conn->env->tcp, &conn->cfg.tcp, iss_ts[0], iss_ts[1], now_us);
+	tcp_init_active(&sf->tcp, &conn->env->tcp, &cfg, iss_ts[0], iss_ts[1], now_us);
 	sf->tcp.option_len = mptcp_options_usual(conn, conn->cfg.tcp.timestamps);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
 }

@@ -79,7 +79,7 @@ enum mptcp_event {
 };
 
 struct mptcp_config {
-	struct tcp_config tcp;
+	struct tcp_config tcp;          /* tcp.mss for IPv4; IPv6 has 20 less */
 	const struct mptcp_sched_ops *sched;
 	bool checksum;                  /* ask for DSS checksums (A flag) in any case */
 	uint8_t max_subflows;

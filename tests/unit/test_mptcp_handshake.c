@@ -143,6 +143,33 @@ START_TEST(silent_client_times_out)
 }
 END_TEST
 
+START_TEST(segment_size_fits_the_family)
+{
+	static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
+
+	for (int family = 4; family <= 6; family += 2) {
+		const struct packet *synack;
+		struct packet syn;
+
+		peer_init(&p);
+		peer_flow_init(&p.first, 10, 1);
+		if (family == 6) {
+			ip_addr_from_v6(&p.first.tuple.src.addr, v6);
+			ip_addr_from_v6(&p.first.tuple.dst.addr, v6);
+		}
+		syn = peer_capable_syn(&p.first);
+		p.conn = mptcp_new_passive(&p.env, &p.cfg, &syn, &p, peer_deliver_, p.now_us);
+		ck_assert_ptr_nonnull(p.conn);
+		mptcp_accept(p.conn, p.now_us);
+		peer_run(&p);
+		synack = peer_next(&p);
+		ck_assert_ptr_nonnull(synack);
+		ck_assert_uint_eq(synack->tcp.opt.mss, family == 6 ? 1440 : 1460);
+		peer_fini(&p);
+	}
+}
+END_TEST
+
 START_TEST(join_with_right_mac)
 {
 	const struct packet *fourth;
@@ -273,7 +300,7 @@ END_TEST
 
 UNIT_MAIN("mptcp_handshake", keys_in_third_ack, keys_on_first_data, synack_is_repeated,
 	  data_before_the_keys_is_not_read, plain_third_ack_falls_back, foreign_key_falls_back,
-	  plain_syn_again_is_told, silent_client_times_out, join_with_right_mac,
+	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family, join_with_right_mac,
 	  join_with_wrong_mac_is_reset, join_without_option_is_reset,
 	  repeated_third_ack_of_a_join_gets_a_fourth, too_many_joins_are_refused,
 	  unservable_syns_are_left_alone)
