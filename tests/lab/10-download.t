@@ -7,12 +7,17 @@ set -u
 . "$(dirname "$0")/lib.sh"
 lab_test
 daemon_start
+warm_up
 
 for family in v4 v6; do
 	mib_mark
-	check "$family: download" get $family 20000000 "$LAB_TMP/out/$family"
-	fast_enough "$SPEED" 60 "$family download"
-	same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/$family" "$family: every byte is right"
+	speeds=()
+	for i in 1 2 3; do
+		check "$family: download $i" get $family 20000000 "$LAB_TMP/out/$family"
+		speeds+=("$SPEED")
+		same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/$family" "$family: every byte is right"
+	done
+	fast_enough "$(median "${speeds[@]}")" 60 "$family download, median of ${speeds[*]}"
 	mptcp_ok "$family"
 done
 check "v4: the server saw the client's address" \

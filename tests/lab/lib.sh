@@ -667,6 +667,16 @@ done_testing() {
 	echo "1..$TAP_N"
 }
 
+# A transfer of each family, not measured: afterwards the neighbours on both links are
+# known, which takes a round trip of the link to ask for.
+warm_up() {
+	get v4 1000000 /dev/null
+	get v6 1000000 /dev/null
+}
+
+# median VALUES: of an odd number of them.
+median() { printf '%s\n' "$@" | sort -g | sed -n "$((($# + 1) / 2))p"; }
+
 # fast_enough MBIT WANTED DESCRIPTION: told always, checked if asked for.
 fast_enough() {
 	if [ "${LAB_ASSERT_SPEED:-0}" = 1 ] && [ "$LAB_MODE" = daemon ]; then
