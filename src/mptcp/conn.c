@@ -193,7 +193,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->conn = conn;
 	sf->rx = *rx;
 	flow_tuple_reverse(&sf->tx, rx);
-	sf->created_us = sf->last_progress_us = now_us;
+	sf->created_us = now_us;
 	sf->join_ack_deadline_us = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
@@ -401,7 +401,6 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 
 	sf->tcp.events = 0;
 	if (events & TCP_EVENT_ACKED) {
-		sf->last_progress_us = now_us;
 		mptcp_subflow_heard(sf);
 		mptcp_hoard_acked(sf);
 		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
@@ -495,7 +494,8 @@ bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
-void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why)
+void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
+		     uint64_t now_us)
 {
 	struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
 
@@ -516,7 +516,7 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	mptcp_recv_fall_back(sf);
 	/* From here on the stream's end is the subflow's FIN. */
 	if (conn->fin_sent)
-		tcp_close(&sf->tcp, sf->last_progress_us);
+		tcp_close(&sf->tcp, now_us);
 }
 
 void mptcp_terminate(struct mptcp_conn *conn, const char *why)

@@ -33,7 +33,8 @@ static void established(struct mptcp_subflow *sf, enum mptcp_mode mode, uint64_t
 
 	mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_ACTIVE, "handshake complete");
 	if (mode == MPTCP_MODE_FALLBACK) {
-		mptcp_fall_back(conn, CNT_MP_FALLBACK_HANDSHAKE, "no option in the handshake");
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_HANDSHAKE, "no option in the handshake",
+				now_us);
 		conn->snd_wnd_edge = conn->snd_una + sf->tcp.snd_wnd;
 	} else {
 		conn->mode = mode;

@@ -22,7 +22,8 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
 					uint64_t now_us);
 /* Falls back to plain TCP (RFC 8684, section 3.7); mptcp_may_fall_back() holds. */
-void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why);
+void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
+		     uint64_t now_us);
 /* Whether the one subflow carries the whole stream contiguously, so that it can go on
  * as plain TCP. */
 bool mptcp_may_fall_back(const struct mptcp_conn *conn);

@@ -171,7 +171,6 @@ struct mptcp_subflow {
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* payload, reinjections included */
-	uint64_t last_progress_us;      /* when the peer last acknowledged something here */
 };
 
 struct mptcp_range {
@@ -219,7 +218,6 @@ struct mptcp_conn {
 	int reinject_count;
 	uint64_t rto_deadline_us;
 	uint8_t rto_backoff;
-	uint64_t sched_state[4];
 
 	/* receive side */
 	uint64_t rcv_nxt;

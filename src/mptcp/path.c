@@ -134,7 +134,6 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
 	const struct mptcp_options *o = &p->tcp.mptcp;
 	struct mptcp_subflow *other;
 
-	(void)now_us;
 	if (o->present & MPOPT_PRIO)
 		sf->peer_backup = o->prio.backup;
 	if (o->present & MPOPT_ADD_ADDR && !o->add_addr.echo) {
@@ -152,5 +151,5 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
 					mptcp_subflow_reset(other, MPTCP_RST_UNSPECIFIED,
 							    "the peer removed its address");
 	if (o->present & MPOPT_FAIL && mptcp_may_fall_back(conn))
-		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL");
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
 }

@@ -312,7 +312,7 @@ static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
 }
 
 /* The checksum of a whole mapping was wrong (RFC 8684, section 3.7). */
-static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
+static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 
@@ -324,7 +324,7 @@ static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m)
 		return;
 	}
 	/* A middlebox has changed the stream: what it makes of it is the stream now. */
-	mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "DSS checksum wrong");
+	mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "DSS checksum wrong", now_us);
 	tcp_request_ack(&sf->tcp);
 }
 
@@ -353,7 +353,7 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 			 (uint32_t)(sf->tcp.rcv_offset - m->ssn));
 	if (mptcp_dss_checksum(m->dsn, ssn, m->len, csum_add(0, sf->map_buffer, m->len)) !=
 	    m->checksum) {
-		bad_checksum(sf, m);
+		bad_checksum(sf, m, now_us);
 		return len;
 	}
 	sf->map_buffered = 0;
@@ -398,7 +398,8 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 			}
 			conn->fallback_acks = true;
 			conn->unmapped_us = now_us;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping");
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping",
+					now_us);
 			continue;
 		}
 		n = m->ssn + m->len - offset;
@@ -446,7 +447,8 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, const str
 		if (!len) {
 			/* An infinite mapping: the peer fell back (section 3.7). */
 			if (mptcp_may_fall_back(conn))
-				mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "infinite mapping");
+				mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "infinite mapping",
+						now_us);
 			return;
 		}
 		if (d->data_fin) {
@@ -480,7 +482,7 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		if (rx->ack_advanced && mptcp_may_fall_back(conn) &&
 		    seq64_gt(conn->snd_nxt, conn->snd_una)) {
 			conn->fallback_acks = true;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options");
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
 		}
 		return;
 	}

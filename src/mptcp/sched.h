@@ -2,8 +2,8 @@
 /*
  * The scheduler interface: which subflow sends the next range of data.
  *
- * A scheduler only chooses; it never sends, and keeps its state in the
- * connection's sched_state.  mptcp_subflow_room() tells what a subflow may send.
+ * A scheduler only chooses; it never sends.  mptcp_subflow_room() tells what a subflow
+ * may send.
  */
 #ifndef MPTCP_SCHED_H
 #define MPTCP_SCHED_H

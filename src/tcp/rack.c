@@ -160,7 +160,6 @@ struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
 		r = mss ? tcp_rec_split(tc, r, r->len - mss) : NULL;
 	if (r) {
 		tc->tlp_out = true;
-		tc->tlp_is_retrans = true;
 		tc->tlp_end_seq = tc->snd_nxt;
 		counter_inc(tc->env->counters, CNT_TCP_TLP);
 	}

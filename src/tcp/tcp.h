@@ -235,7 +235,6 @@ struct tcp_conn {
 	} rack;
 	bool tlp_out;
 	uint32_t tlp_end_seq;
-	bool tlp_is_retrans;
 	enum { TCP_RECOVERY_NONE, TCP_RECOVERY_FAST, TCP_RECOVERY_RTO } recovery;
 	uint32_t recovery_end;          /* snd_nxt when recovery began */
 	uint32_t prr_delivered, prr_out, recover_flight;
