@@ -25,55 +25,94 @@
 
 void pool_init(struct pool *p, size_t limit_bytes, size_t keep_bytes)
 {
+	memset(p, 0, sizeof(*p));
 	p->limit_bytes = limit_bytes;
-	p->used_bytes = 0;
-	p->free_list = NULL;
-	p->free_count = 0;
-	p->free_max = POOL_KEEP ? keep_bytes / POOL_BLOCK : 0;
+	p->free_max = POOL_KEEP ? keep_bytes : 0;
 }
 
 void pool_fini(struct pool *p)
 {
 	assert(!p->used_bytes);
-	while (p->free_list) {
-		void *block = p->free_list;
+	for (int i = 0; i < POOL_CLASSES; i++) {
+		while (p->free_list[i]) {
+			void *block = p->free_list[i];
 
-		memcpy(&p->free_list, block, sizeof(p->free_list));
-		free(block);
+			memcpy(&p->free_list[i], block, sizeof(p->free_list[i]));
+			free(block);
+		}
 	}
-	p->free_count = 0;
+	p->free_bytes = 0;
 }
 
-uint8_t *pool_get(struct pool *p)
+static int class_of(size_t size)
 {
+	int i = 0;
+
+	while (((size_t)POOL_BLOCK_MIN << i) < size)
+		i++;
+	assert(i < POOL_CLASSES && ((size_t)POOL_BLOCK_MIN << i) == size);
+	return i;
+}
+
+size_t pool_size_for(size_t len)
+{
+	size_t size = POOL_BLOCK_MIN;
+
+	while (size < len && size < POOL_BLOCK)
+		size *= 2;
+	return size;
+}
+
+void pool_charge(struct pool *p, size_t len)
+{
+	p->used_bytes += len;
+}
+
+bool pool_try_charge(struct pool *p, size_t len)
+{
+	if (p->limit_bytes && p->used_bytes + len > p->limit_bytes)
+		return false;
+	pool_charge(p, len);
+	return true;
+}
+
+void pool_uncharge(struct pool *p, size_t len)
+{
+	assert(p->used_bytes >= len);
+	p->used_bytes -= len;
+}
+
+uint8_t *pool_get_size(struct pool *p, size_t size)
+{
+	int class = class_of(size);
 	void *block;
 
-	if (p->limit_bytes && p->used_bytes + POOL_BLOCK > p->limit_bytes)
+	if (!pool_try_charge(p, size))
 		return NULL;
-	block = p->free_list;
+	block = p->free_list[class];
 	if (block) {
-		memcpy(&p->free_list, block, sizeof(p->free_list));
-		p->free_count--;
-	} else {
-		block = malloc(POOL_BLOCK);
-		if (!block)
-			return NULL;
+		memcpy(&p->free_list[class], block, sizeof(p->free_list[class]));
+		p->free_bytes -= size;
+		return block;
 	}
-	p->used_bytes += POOL_BLOCK;
+	block = malloc(size);
+	if (!block)
+		pool_uncharge(p, size);
 	return block;
 }
 
-void pool_put(struct pool *p, uint8_t *block)
+void pool_put_size(struct pool *p, uint8_t *block, size_t size)
 {
-	assert(p->used_bytes >= POOL_BLOCK);
-	p->used_bytes -= POOL_BLOCK;
-	if (p->free_count >= p->free_max) {
+	int class = class_of(size);
+
+	pool_uncharge(p, size);
+	if (p->free_bytes + size > p->free_max) {
 		free(block);
 		return;
 	}
-	memcpy(block, &p->free_list, sizeof(p->free_list));
-	p->free_list = block;
-	p->free_count++;
+	memcpy(block, &p->free_list[class], sizeof(p->free_list[class]));
+	p->free_list[class] = block;
+	p->free_bytes += size;
 }
 
 unsigned pool_pressure(const struct pool *p)

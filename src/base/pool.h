@@ -2,33 +2,55 @@
 /*
  * The byte budget and free list behind every payload buffer.
  *
- * Payload lives in blocks of POOL_BLOCK bytes.  A pool hands them out, keeps a
- * bounded number of free ones, and counts what is in use against a limit, so
- * that a worker's payload memory is bounded whatever its peers do.  Not
- * thread-safe: one pool per worker.
+ * Payload lives in blocks of POOL_BLOCK bytes, and where that would be a waste, in
+ * halves, quarters and eighths of that.  A pool hands them out, keeps a bounded number
+ * of free ones, and counts what is in use against a limit, so that a worker's payload
+ * memory is bounded whatever its peers do.  What peers can make grow and is not payload
+ * is charged to the same budget.  Not thread-safe: one pool per worker.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define POOL_BLOCK 16384u
+#define POOL_BLOCK     16384u
+#define POOL_BLOCK_MIN 2048u
+#define POOL_CLASSES   4        /* block sizes: POOL_BLOCK_MIN, doubled up to POOL_BLOCK */
 
 struct pool {
-	size_t limit_bytes;     /* of blocks in use; 0: unlimited */
+	size_t limit_bytes;     /* of blocks in use and charges; 0: unlimited */
 	size_t used_bytes;
-	void *free_list;
-	size_t free_count, free_max;
+	void *free_list[POOL_CLASSES];
+	size_t free_bytes, free_max;
 };
 
 /* Keeps at most `keep_bytes` of freed blocks for reuse. */
 void pool_init(struct pool *p, size_t limit_bytes, size_t keep_bytes);
 /* Frees the kept blocks; every block must have come back. */
 void pool_fini(struct pool *p);
-/* A block of POOL_BLOCK uninitialised bytes, or NULL at the limit or out of memory. */
-uint8_t *pool_get(struct pool *p);
-void pool_put(struct pool *p, uint8_t *block);
+/*
+ * A block of `size` uninitialised bytes, or NULL at the limit or out of memory.  `size` is
+ * one of the block sizes, and has to be told again when the block is given back.
+ */
+uint8_t *pool_get_size(struct pool *p, size_t size);
+void pool_put_size(struct pool *p, uint8_t *block, size_t size);
+static inline uint8_t *pool_get(struct pool *p)
+{
+	return pool_get_size(p, POOL_BLOCK);
+}
+static inline void pool_put(struct pool *p, uint8_t *block)
+{
+	pool_put_size(p, block, POOL_BLOCK);
+}
+/* The smallest block size that holds `len` bytes, POOL_BLOCK if none does. */
+size_t pool_size_for(size_t len);
+/* Counts `len` bytes that the caller holds elsewhere, past the limit too. */
+void pool_charge(struct pool *p, size_t len);
+/* The same, but false, and nothing is counted, if that would be past the limit. */
+bool pool_try_charge(struct pool *p, size_t len);
+void pool_uncharge(struct pool *p, size_t len);
 /* Share of the limit in use, in percent (0 when unlimited). */
 unsigned pool_pressure(const struct pool *p);
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reassembly.  Each chunk is one block of the pool: a header, then up to
- * CHUNK_ROOM bytes of payload, so that nothing else is ever allocated.
+ * Reassembly.  Each chunk is one block of the pool: a header, then payload, so that
+ * nothing else is ever allocated.
  *
- * Two chunks that touch and would fit into one are joined at once.  Hence any two
- * touching neighbours hold more than CHUNK_ROOM bytes together, and memory stays
- * below twice the bytes held plus one block per range (and one for the front
- * chunk, which may be partly dropped and is never moved, as it may be in use).
+ * A piece that stands alone gets the smallest block that holds it; a range that grows
+ * gets blocks of twice the size each time, up to the largest.  A chunk whose left
+ * neighbour touches it and has room for it is joined to that at once.  So a range of
+ * more than a few bytes takes about three times its bytes at most, and what makes it
+ * worse than that (many ranges of one byte each; the front chunk, which may be partly
+ * dropped and is never moved, as it may be in use) is bounded by REASM_SLACK.
  *
  * Only the front chunk has dropped bytes before its first one.
  */
@@ -22,12 +24,16 @@
 struct reasm_chunk {
 	struct list link;
 	uint64_t begin;         /* offset of the first byte held */
+	uint32_t size;          /* of the block, this header included */
 	uint32_t skip;          /* payload bytes dropped from the head of the room */
 	uint32_t len;
 	uint8_t room[];
 };
 
-#define CHUNK_ROOM ((size_t)POOL_BLOCK - sizeof(struct reasm_chunk))
+static inline size_t chunk_room(size_t size)
+{
+	return size - sizeof(struct reasm_chunk);
+}
 
 static inline uint64_t chunk_end(const struct reasm_chunk *c)
 {
@@ -36,7 +42,7 @@ static inline uint64_t chunk_end(const struct reasm_chunk *c)
 
 static inline size_t chunk_tail_room(const struct reasm_chunk *c)
 {
-	return CHUNK_ROOM - c->skip - c->len;
+	return chunk_room(c->size) - c->skip - c->len;
 }
 
 static inline struct reasm_chunk *chunk_next(const struct reasm *r, const struct reasm_chunk *c)
@@ -71,7 +77,8 @@ static void chunk_free(struct reasm *r, struct reasm_chunk *c)
 {
 	list_remove(&c->link);
 	r->chunk_count--;
-	pool_put(r->pool, (uint8_t *)c);
+	r->memory -= c->size;
+	pool_put_size(r->pool, (uint8_t *)c, c->size);
 }
 
 void reasm_fini(struct reasm *r)
@@ -146,6 +153,37 @@ static bool next_gap(const struct reasm *r, struct reasm_chunk *left, uint64_t a
 	}
 }
 
+/* Size of the next block for `len` bytes, behind a block of `left` bytes that they touch
+ * (0: none). */
+static size_t block_size(size_t left, size_t len)
+{
+	size_t size = pool_size_for(len + sizeof(struct reasm_chunk));
+
+	return size < 2 * left ? (2 * left < POOL_BLOCK ? 2 * left : POOL_BLOCK) : size;
+}
+
+/* Adds the blocks that filling `g` takes to `spare`, in the order of their use. */
+static int get_blocks(struct reasm *r, const struct gap *g, struct list *spare, size_t *memory)
+{
+	size_t need = g->end - g->begin, size = 0, n = 0;
+	struct reasm_chunk *c;
+
+	if (touches_left(g)) {
+		size = g->left->size;
+		n = chunk_tail_room(g->left);
+	}
+	for (; need > n; need -= n, n = chunk_room(size)) {
+		size = block_size(size, need - n);
+		c = (void *)pool_get_size(r->pool, size);
+		if (!c)
+			return -ENOMEM;
+		c->size = (uint32_t)size;
+		list_push_back(spare, &c->link);
+		*memory += size;
+	}
+	return 0;
+}
+
 /* Returns the last chunk that holds bytes of the gap, using blocks of `spare`. */
 static struct reasm_chunk *fill(struct reasm *r, const struct gap *g, const uint8_t *data,
 				struct list *spare)
@@ -166,11 +204,12 @@ static struct reasm_chunk *fill(struct reasm *r, const struct gap *g, const uint
 		struct reasm_chunk *fresh = list_first(spare, struct reasm_chunk, link);
 		size_t n = g->end - at;
 
-		if (n > CHUNK_ROOM)
-			n = CHUNK_ROOM;
+		if (n > chunk_room(fresh->size))
+			n = chunk_room(fresh->size);
 		list_remove(&fresh->link);
 		list_insert_after(c ? &c->link : &r->chunks, &fresh->link);
 		r->chunk_count++;
+		r->memory += fresh->size;
 		c = fresh;
 		c->begin = at;
 		c->skip = 0;
@@ -239,7 +278,7 @@ long reasm_insert(struct reasm *r, uint64_t offset, const uint8_t *data, size_t 
 	const uint64_t end = offset + len;
 	struct reasm_chunk *left, *c;
 	struct list spare;
-	size_t blocks = 0, before = r->bytes;
+	size_t before = r->bytes, fresh = 0, memory = 0;
 	long ranges = r->range_count;
 	uint64_t at;
 	struct gap g;
@@ -252,27 +291,20 @@ long reasm_insert(struct reasm *r, uint64_t offset, const uint8_t *data, size_t 
 
 	/* What it takes: nothing may be kept if not all can be. */
 	left = find(r, offset);
+	list_init(&spare);
 	for (c = left, at = offset; next_gap(r, c, at, end, &g); c = g.right, at = g.end) {
-		size_t need = g.end - g.begin, room = 0;
-
-		if (touches_left(&g))
-			room = chunk_tail_room(g.left);
-		if (need > room)
-			blocks += (need - room + CHUNK_ROOM - 1) / CHUNK_ROOM;
+		err = get_blocks(r, &g, &spare, &memory);
+		if (err)
+			goto out;
+		fresh += g.end - g.begin;
 		ranges += 1 - touches_left(&g) - touches_right(&g);
 		if (g.end == end)
 			break;
 	}
-	if (ranges > (long)r->range_count && ranges > (long)r->chunk_max)
-		return -ENOBUFS;
-	list_init(&spare);
-	for (; blocks; blocks--) {
-		c = (void *)pool_get(r->pool);
-		if (!c) {
-			err = -ENOMEM;
-			goto out;
-		}
-		list_push_back(&spare, &c->link);
+	if ((ranges > (long)r->range_count && ranges > (long)r->chunk_max) ||
+	    (memory && r->memory + memory > REASM_FACTOR * (r->bytes + fresh) + REASM_SLACK)) {
+		err = -ENOBUFS;
+		goto out;
 	}
 
 	for (c = left, at = offset; next_gap(r, c, at, end, &g); at = g.end)
@@ -288,7 +320,7 @@ long reasm_insert(struct reasm *r, uint64_t offset, const uint8_t *data, size_t 
 out:
 	while ((c = list_first(&spare, struct reasm_chunk, link))) {
 		list_remove(&c->link);
-		pool_put(r->pool, (uint8_t *)c);
+		pool_put_size(r->pool, (uint8_t *)c, c->size);
 	}
 	return err ? err : (long)(r->bytes - before);
 }

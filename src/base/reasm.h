@@ -5,9 +5,10 @@
  * TCP uses it for segments after a gap (RFC 9293, section 3.10.7.4), MPTCP for
  * data that came over a faster path than the bytes before it (RFC 8684, section
  * 3.3.1).  In-order bytes never pass through here.  Overlaps keep the bytes
- * that came first.  Neighbouring small pieces share a block, so that a peer who
- * sends tiny fragments pays with its own bytes: memory used stays within a
- * small factor of the bytes held, plus one block per gap.
+ * that came first.  Neighbouring small pieces share a block, and what stands alone gets
+ * a block of its own size, so that a peer who sends tiny fragments pays with its own
+ * bytes: memory used stays within REASM_FACTOR times the bytes held, plus REASM_SLACK.
+ * What would need more is refused.
  */
 #ifndef BASE_REASM_H
 #define BASE_REASM_H
@@ -18,6 +19,10 @@
 #include "base/list.h"
 #include "base/pool.h"
 
+/* Bounds on the memory of one queue, see above. */
+#define REASM_FACTOR 4u
+#define REASM_SLACK  (16u * POOL_BLOCK)
+
 struct reasm_range {
 	uint64_t begin, end;
 };
@@ -26,6 +31,7 @@ struct reasm {
 	struct pool *pool;
 	struct list chunks;     /* struct reasm_chunk, by offset, disjoint */
 	uint32_t chunk_count;   /* blocks in use */
+	size_t memory;          /* bytes of those */
 	uint32_t range_count;   /* maximal contiguous ranges, each behind a gap */
 	uint32_t chunk_max;     /* bound on range_count; inserts beyond fail */
 	size_t bytes;           /* payload held */
@@ -37,7 +43,7 @@ void reasm_fini(struct reasm *r);
 /*
  * Keeps a copy of what is new in [offset, offset + len).  Returns the number of
  * bytes that were new (0: all held already), or -ENOMEM or -ENOBUFS (too many
- * gaps), in which case nothing of the piece is kept.  `where`, if not NULL,
+ * gaps, or too little in too much memory), in which case nothing of the piece is kept.  `where`, if not NULL,
  * receives the contiguous range held around the piece (what a first SACK block
  * reports, RFC 2018, section 4).
  */

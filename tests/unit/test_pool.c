@@ -27,9 +27,10 @@ START_TEST(limit_is_kept)
 	for (int i = 0; i < 4; i++)
 		pool_put(&p, blocks[i]);
 	ck_assert_uint_eq(p.used_bytes, 0);
-	ck_assert_uint_le(p.free_count, 2);
+	ck_assert_uint_le(p.free_bytes, 2 * POOL_BLOCK);
 	pool_fini(&p);
-	ck_assert_ptr_null(p.free_list);
+	for (int i = 0; i < POOL_CLASSES; i++)
+		ck_assert_ptr_null(p.free_list[i]);
 }
 END_TEST
 
@@ -59,7 +60,7 @@ START_TEST(unlimited)
 	ck_assert_uint_eq(pool_pressure(&p), 0);
 	for (int i = 0; i < 100; i++)
 		pool_put(&p, blocks[i]);
-	ck_assert_uint_eq(p.free_count, 0);
+	ck_assert_uint_eq(p.free_bytes, 0);
 	pool_fini(&p);
 }
 END_TEST
@@ -90,7 +91,7 @@ START_TEST(random_use)
 			}
 		}
 		ck_assert_uint_eq(p.used_bytes, count * POOL_BLOCK);
-		ck_assert_uint_le(p.free_count, 16);
+		ck_assert_uint_le(p.free_bytes, 16 * POOL_BLOCK);
 	}
 	for (size_t i = 0; i < 64; i++)
 		if (held[i])
@@ -99,4 +100,56 @@ START_TEST(random_use)
 }
 END_TEST
 
-UNIT_MAIN("pool", limit_is_kept, half_pressure, unlimited, random_use)
+START_TEST(sizes)
+{
+	struct pool p;
+	uint8_t *b[4];
+
+	ck_assert_uint_eq(pool_size_for(0), 2048);
+	ck_assert_uint_eq(pool_size_for(2048), 2048);
+	ck_assert_uint_eq(pool_size_for(2049), 4096);
+	ck_assert_uint_eq(pool_size_for(8193), POOL_BLOCK);
+	ck_assert_uint_eq(pool_size_for(1 << 20), POOL_BLOCK);
+	pool_init(&p, 2 * POOL_BLOCK, POOL_BLOCK);
+	for (int i = 0; i < 4; i++) {
+		b[i] = pool_get_size(&p, (size_t)2048 << i);
+		ck_assert_ptr_nonnull(b[i]);
+		memset(b[i], i, (size_t)2048 << i);
+	}
+	ck_assert_uint_eq(p.used_bytes, 30 * 1024);
+	ck_assert_ptr_null(pool_get_size(&p, 4096));
+	for (int i = 0; i < 4; i++)
+		pool_put_size(&p, b[i], (size_t)2048 << i);
+	ck_assert_uint_eq(p.used_bytes, 0);
+	ck_assert_uint_le(p.free_bytes, POOL_BLOCK);
+	/* A kept block serves its own size only. */
+	b[0] = pool_get(&p);
+	memset(b[0], 1, POOL_BLOCK);
+	pool_put(&p, b[0]);
+	pool_fini(&p);
+}
+END_TEST
+
+START_TEST(charges)
+{
+	struct pool p;
+	uint8_t *b;
+
+	pool_init(&p, POOL_BLOCK + 100, 0);
+	ck_assert(pool_try_charge(&p, 100));
+	ck_assert(!pool_try_charge(&p, POOL_BLOCK + 1));
+	b = pool_get(&p);
+	ck_assert_ptr_nonnull(b);
+	ck_assert(!pool_try_charge(&p, 1));
+	pool_charge(&p, 50);
+	ck_assert_uint_eq(p.used_bytes, POOL_BLOCK + 150);
+	ck_assert_ptr_null(pool_get_size(&p, POOL_BLOCK_MIN));
+	pool_uncharge(&p, 50);
+	pool_put(&p, b);
+	pool_uncharge(&p, 100);
+	ck_assert_uint_eq(p.used_bytes, 0);
+	pool_fini(&p);
+}
+END_TEST
+
+UNIT_MAIN("pool", limit_is_kept, half_pressure, unlimited, random_use, sizes, charges)
