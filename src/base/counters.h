@@ -57,6 +57,7 @@
 	X(MP_BAD_CHECKSUM, "mp_bad_checksum", "DSS checksums that were wrong")               \
 	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping that cannot be understood")          \
 	X(MP_OOO, "mp_ooo", "data kept out of order at connection level")                    \
+	X(MP_OOO_DROPPED, "mp_ooo_dropped", "data dropped at connection level: no room out of order") \
 	X(MP_DUP, "mp_dup", "bytes received twice at connection level")                      \
 	X(MP_REINJECT, "mp_reinject", "ranges sent again on another subflow")                \
 	X(MP_RTO, "mp_rto", "data-level retransmission timeouts")                            \

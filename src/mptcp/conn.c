@@ -364,6 +364,8 @@ struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct fl
 void mptcp_subflow_free(struct mptcp_subflow *sf)
 {
 	mptcp_recv_forget_maps(sf);
+	if (sf->map_buffer)
+		pool_uncharge(sf->conn->env->pool, UINT16_MAX);
 	free(sf->map_buffer);
 	stream_fini(&sf->hoard);
 	tcp_fini(&sf->tcp);

@@ -29,6 +29,8 @@
 #define UNMAPPED_DOUBT_BYTES 65536u
 /* Mappings kept for reuse, so that packets need no allocation. */
 #define FREE_MAPS_MAX 4096u
+/* Mappings that a subflow may have even when memory is short. */
+#define MAPS_ALWAYS 64u
 
 /* ---- stream ----------------------------------------------------------------- */
 
@@ -118,6 +120,8 @@ static void recv_stream(struct mptcp_conn *conn, uint64_t dsn, const uint8_t *da
 
 		if (n > 0)
 			counter_inc(conn->env->counters, CNT_MP_OOO);
+		else if (n < 0) /* not DATA_ACKed: the peer sends it again */
+			counter_inc(conn->env->counters, CNT_MP_OOO_DROPPED);
 		return;
 	}
 	deliver(conn, data, len, transient);
@@ -186,14 +190,25 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
 
 /* ---- mappings ----------------------------------------------------------------- */
 
-static struct mptcp_map *map_new(struct mptcp_env *env)
+static struct mptcp_map *map_new(struct mptcp_subflow *sf)
 {
+	struct mptcp_env *env = sf->conn->env;
 	struct mptcp_map *m = list_first(&env->free_maps, struct mptcp_map, link);
 
-	if (!m)
-		return malloc(sizeof(*m));
-	list_remove(&m->link);
-	env->free_map_count--;
+	/* A peer may announce much and send little; but a few must always be possible, or
+	 * nothing could be read when memory is short. */
+	if (sf->map_count < MAPS_ALWAYS)
+		pool_charge(env->pool, sizeof(*m));
+	else if (!pool_try_charge(env->pool, sizeof(*m)))
+		return NULL;
+	if (m) {
+		list_remove(&m->link);
+		env->free_map_count--;
+	} else {
+		m = malloc(sizeof(*m));
+		if (!m)
+			pool_uncharge(env->pool, sizeof(*m));
+	}
 	return m;
 }
 
@@ -202,6 +217,7 @@ static void map_free(struct mptcp_subflow *sf, struct mptcp_map *m)
 	struct mptcp_env *env = sf->conn->env;
 
 	list_remove(&m->link);
+	pool_uncharge(env->pool, sizeof(*m));
 	sf->map_count--;
 	if (env->free_map_count >= FREE_MAPS_MAX) {
 		free(m);
@@ -272,7 +288,7 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
 		return;
 	}
-	m = map_new(conn->env);
+	m = map_new(sf);
 	if (!m) {
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
 		return;
@@ -342,6 +358,7 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 			mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
 			return 0;
 		}
+		pool_charge(conn->env->pool, UINT16_MAX);
 	}
 	if (len > m->len - sf->map_buffered)
 		len = m->len - sf->map_buffered;
