@@ -53,6 +53,14 @@ uint64_t app_want_write(struct app *a)
 
 	if (!may_start(a) || a->shut || a->sim->now_us < a->started_us + a->plan.start_us)
 		return 0;
+	if (a->plan.turn_bytes) {
+		uint64_t turns = a->received / a->plan.peer_turn_bytes + a->plan.speaks_first;
+		uint64_t may = turns * a->plan.turn_bytes - a->sent;
+
+		if (a->sim->now_us < a->turn_from_us)
+			return 0;
+		left = may < left ? may : left;
+	}
 	if (!a->plan.write_gap_us)
 		return left;
 	if (!a->write_left && a->sim->now_us >= a->next_write_us) {
@@ -66,6 +74,8 @@ void app_generate(struct app *a, uint8_t *out, size_t len)
 {
 	uint64_t off = a->sent;
 
+	if (a->plan.turn_bytes && off % a->plan.turn_bytes == 0)
+		a->turn_begun_us = a->sim->now_us;
 	a->sent += len;
 	if (a->plan.write_gap_us)
 		a->write_left -= len;
@@ -78,6 +88,25 @@ void app_generate(struct app *a, uint8_t *out, size_t len)
 		off += n;
 		len -= n;
 	}
+}
+
+/* The stream has grown to `end`: what its reader waited for. */
+static void note_delivery(struct app *a, uint64_t end)
+{
+	uint64_t now = a->sim->now_us, turn = a->plan.turn_bytes ? a->plan.peer_turn_bytes : 0;
+
+	if (!a->first_byte_us)
+		a->first_byte_us = now;
+	else if (now >= a->started_us + a->plan.gap_from_us &&
+		 now - a->last_byte_us > a->longest_gap_us)
+		a->longest_gap_us = now - a->last_byte_us;
+	if (turn && end / turn != a->received / turn) {
+		a->turn_from_us = now + a->plan.think_us;
+		if (a->turn_us && a->turn_count < a->turn_max)
+			a->turn_us[a->turn_count++] = (uint32_t)(now - a->turn_begun_us);
+	}
+	a->received = end;
+	a->last_byte_us = now;
 }
 
 void app_verify(struct app *a, uint64_t offset, const uint8_t *data, size_t len)
@@ -111,10 +140,7 @@ void app_verify(struct app *a, uint64_t offset, const uint8_t *data, size_t len)
 		off += n;
 		len -= n;
 	}
-	if (!a->first_byte_us)
-		a->first_byte_us = a->sim->now_us;
-	a->received = off;
-	a->last_byte_us = a->sim->now_us;
+	note_delivery(a, off);
 }
 
 uint64_t app_want_read(struct app *a)
@@ -220,6 +246,7 @@ uint64_t app_next(const struct app *a)
 		return next;
 	if (!a->shut) {
 		next = later(a, a->started_us + a->plan.start_us, next);
+		next = later(a, a->turn_from_us, next);
 		if (a->plan.write_gap_us && a->sent < a->plan.total)
 			next = later(a, a->next_write_us, next);
 		if (a->closing_us)

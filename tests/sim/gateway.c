@@ -32,13 +32,10 @@ static int op_server_open(void *ctx, struct session *session, const struct ip_en
 	unsigned index;
 
 	link_server_addr(&want, s->v6);
-	if (!from || !ip_addr_equal(&to->addr, &want) || to->port != 80) {
+	index = from ? from->port - CLIENT_PORT : CONN_MAX;
+	if (index >= CONN_MAX || !ip_addr_equal(&to->addr, &want) ||
+	    to->port != scenario_server_port(s, (int)index)) {
 		sim_fail(g->sim, "server connection to or from a wrong address");
-		return -EINVAL;
-	}
-	index = from->port - 10000u;
-	if (index >= CONN_MAX) {
-		sim_fail(g->sim, "server connection from port %u", from->port);
 		return -EINVAL;
 	}
 	sv = &g->server[index];
@@ -237,13 +234,10 @@ static const struct proxy_ops ops = {
 static void emit(void *ctx, const struct packet_out *out)
 {
 	struct gateway *g = ctx;
-	int i = link_of(&out->tuple->dst.addr);
+	struct link *l = run_link(g->run, &out->tuple->dst.addr);
 
-	if (i < 0 || i >= g->run->s->link_count) {
-		sim_fail(g->sim, "packet to nowhere");
-		return;
-	}
-	link_emit(&g->run->link[i].dir[DOWN], out);
+	if (l)
+		link_emit(&l->dir[DOWN], out);
 }
 
 /* ---- the servers' applications ---------------------------------------------------- */
@@ -391,7 +385,7 @@ void gateway_receive(void *ctx, struct list *batch)
 		    (!sp->merged && !packet_checksum_ok(&p)))
 			continue;
 		sim_note(g->sim, "   gateway: passes a packet from :%u on", p.tuple.src.port);
-		link_refuse(&g->run->link[link_of(&p.tuple.src.addr)].dir[DOWN], &p);
+		link_refuse(&run_link(g->run, &p.tuple.src.addr)->dir[DOWN], &p);
 	}
 	turn(g);
 }
@@ -405,9 +399,29 @@ bool gateway_done(const struct gateway *g)
 	return !g->proxy || proxy_session_count(g->proxy) == 0;
 }
 
+static void add_service(struct gateway *g, int conn)
+{
+	const struct scenario *s = g->run->s;
+	size_t n = g->config.service_count++;
+	struct proxy_service *service = &g->service[n];
+
+	snprintf(service->name, sizeof(service->name), "web%d", conn);
+	service->prefixes = g->prefixes;
+	service->prefix_count = 2;
+	g->port[n].first = g->port[n].last = scenario_server_port(s, conn);
+	service->ports = &g->port[n];
+	service->port_count = 1;
+	service->upstream_original = true;
+	service->handshake = s->accept_first ? PROXY_ACCEPT_FIRST : PROXY_CONNECT_FIRST;
+	service->source = PROXY_SOURCE_CLIENT;
+	service->mptcp = *scenario_cfg(s, conn, 1);
+}
+
 void gateway_init(struct gateway *g, struct run *run)
 {
-	static const char *const names[CONN_MAX] = { "server", "server 1", "server 2" };
+	static const char *const names[CONN_MAX] = {
+		"server", "server 1", "server 2", "server 3", "server 4", "server 5",
+	};
 	const struct scenario *s = run->s;
 
 	memset(g, 0, sizeof(*g));
@@ -418,20 +432,14 @@ void gateway_init(struct gateway *g, struct run *run)
 	g->stop_us = s->proxy_stop_us == TIMER_NEVER ? TIMER_NEVER :
 		     run->sim.now_us + s->proxy_stop_us;
 	rng_seed(&g->rng, s->seed * 2);
-	snprintf(g->service.name, sizeof(g->service.name), "web");
 	ip_prefix_parse("192.0.2.0/24", &g->prefixes[0]);
 	ip_prefix_parse("2001:db8:63::/48", &g->prefixes[1]);
-	g->service.prefixes = g->prefixes;
-	g->service.prefix_count = 2;
-	g->port.first = g->port.last = 80;
-	g->service.ports = &g->port;
-	g->service.port_count = 1;
-	g->service.upstream_original = true;
-	g->service.handshake = s->accept_first ? PROXY_ACCEPT_FIRST : PROXY_CONNECT_FIRST;
-	g->service.source = PROXY_SOURCE_CLIENT;
-	g->service.mptcp = s->cfg[1];
-	g->config.services = &g->service;
-	g->config.service_count = 1;
+	g->config.services = g->service;
+	for (int i = 0; i < CONN_MAX; i++) {
+		/* Connections that have no settings of their own share the first service. */
+		if (i == 0 || s->has_own_cfg[i])
+			add_service(g, i);
+	}
 	g->config.max_connections = 100;
 	g->config.max_half_open = 100;
 	g->config.memory_bytes = 256 << 20;

@@ -11,9 +11,7 @@
 
 #include "base/seq.h"
 
-#define CLIENT_PORT 10000
 #define JOIN_PORT 20000
-#define SERVER_PORT 80
 #define JOIN_TRIES 60
 
 struct flow {
@@ -52,12 +50,26 @@ static void flow_free(struct flow *f)
 	free(f);
 }
 
+static uint64_t payload_bytes(const struct mptcp_subflow *sf)
+{
+	return sf->tcp.bytes_acked + sf->tcp.bytes_received;
+}
+
+uint64_t host_path_bytes(const struct endpoint *ep, int i)
+{
+	return ep->past_bytes[i] + (ep->path[i].sf ? payload_bytes(ep->path[i].sf) : 0);
+}
+
 /* The engine has let go of `sf`. */
 static void flow_end(struct endpoint *ep, struct mptcp_subflow *sf)
 {
 	struct flow *f = sf->owner;
 	uint64_t now = ep->host->sim->now_us;
 
+	for (int i = 0; i < LINK_MAX; i++) {
+		if (ep->path[i].sf == sf)
+			ep->past_bytes[i] += payload_bytes(sf);
+	}
 	if (sf->tcp.state == TCP_TIME_WAIT) {
 		tcp_timewait_init(&f->tw, &sf->tcp, now);
 		f->sf = NULL;
@@ -93,13 +105,10 @@ static bool host_token_usable(void *ctx, uint32_t token)
 static void host_emit(void *ctx, const struct packet_out *out)
 {
 	struct host *h = ctx;
-	int i = link_of(h->active ? &out->tuple->src.addr : &out->tuple->dst.addr);
+	struct link *l = run_link(h->run, h->active ? &out->tuple->src.addr : &out->tuple->dst.addr);
 
-	if (i < 0 || i >= h->run->s->link_count) {
-		sim_fail(h->sim, "packet to nowhere");
-		return;
-	}
-	link_emit(&h->run->link[i].dir[h->active ? UP : DOWN], out);
+	if (l)
+		link_emit(&l->dir[h->active ? UP : DOWN], out);
 }
 
 static void deliver(void *owner, const uint8_t *data, size_t len, bool transient)
@@ -240,10 +249,10 @@ static void join(struct endpoint *ep)
 	if (!h->active || !ep->established || conn->mode != MPTCP_MODE_MPTCP ||
 	    conn->state >= MPTCP_TIME_WAIT)
 		return;
-	for (int i = 0; i < s->link_count; i++) {
+	for (int i = 0; i < LINK_MAX; i++) {
 		struct mptcp_subflow *sf;
 
-		if (!(s->join_links >> i & 1) || ep->path[i].sf ||
+		if (!(scenario_joins(s, ep->index) >> i & 1) || ep->path[i].sf ||
 		    ep->path[i].tries >= JOIN_TRIES)
 			continue;
 		if (!ep->path[i].next_us)
@@ -254,7 +263,7 @@ static void join(struct endpoint *ep)
 		link_client_addr(&tx.src.addr, i, s->v6);
 		tx.src.port = h->next_port++;
 		link_server_addr(&tx.dst.addr, s->v6);
-		tx.dst.port = SERVER_PORT;
+		tx.dst.port = scenario_server_port(s, ep->index);
 		sf = mptcp_join_active(conn, &tx, (uint8_t)i, s->backup_links >> i & 1,
 				       h->sim->now_us);
 		if (!sf) {
@@ -281,6 +290,7 @@ static void reap(struct endpoint *ep)
 
 	while ((sf = mptcp_reap(ep->conn))) {
 		sim_note(ep->host->sim, "   %s: subflow :%u gone", ep->app.name, sf->rx.dst.port);
+		flow_end(ep, sf);
 		for (int i = 0; i < LINK_MAX; i++) {
 			if (ep->path[i].sf != sf)
 				continue;
@@ -290,7 +300,6 @@ static void reap(struct endpoint *ep)
 			else if (ep->path[i].next_us < ep->host->sim->now_us + s->rejoin_delay_us)
 				ep->path[i].next_us = ep->host->sim->now_us + s->rejoin_delay_us;
 		}
-		flow_end(ep, sf);
 		mptcp_subflow_free(sf);
 	}
 	ep->conn->events &= ~(uint32_t)MPTCP_EVENT_DEAD;
@@ -323,8 +332,8 @@ static void arm(struct endpoint *ep)
 		next = ep->accept_us;
 	if (ep->host->active && ep->established && ep->conn->mode == MPTCP_MODE_MPTCP &&
 	    ep->conn->state < MPTCP_TIME_WAIT) {
-		for (int i = 0; i < s->link_count; i++) {
-			if (s->join_links >> i & 1 && !ep->path[i].sf &&
+		for (int i = 0; i < LINK_MAX; i++) {
+			if (scenario_joins(s, ep->index) >> i & 1 && !ep->path[i].sf &&
 			    ep->path[i].tries < JOIN_TRIES && ep->path[i].next_us < next)
 				next = ep->path[i].next_us;
 		}
@@ -377,22 +386,24 @@ static void fire(struct sim_timer *t)
 {
 	struct endpoint *ep = container_of(t, struct endpoint, timer);
 	struct host *h = ep->host;
+	const struct scenario *s = h->run->s;
+	int first = s->first_path[ep->index];
 	struct flow_tuple tx;
 
 	if (!ep->conn && h->active && !ep->closed) {
 		memset(&tx, 0, sizeof(tx));
-		link_client_addr(&tx.src.addr, 0, h->run->s->v6);
+		link_client_addr(&tx.src.addr, first, s->v6);
 		tx.src.port = (uint16_t)(CLIENT_PORT + ep->index);
-		link_server_addr(&tx.dst.addr, h->run->s->v6);
-		tx.dst.port = SERVER_PORT;
-		ep->conn = mptcp_new_active(&h->env, &h->run->s->cfg[0], &tx, ep, deliver,
-					    h->sim->now_us);
+		link_server_addr(&tx.dst.addr, s->v6);
+		tx.dst.port = scenario_server_port(s, ep->index);
+		ep->conn = mptcp_new_active(&h->env, scenario_cfg(s, ep->index, 0), &tx, ep,
+					    deliver, h->sim->now_us);
 		if (!ep->conn) {
 			sim_fail(h->sim, "mptcp_new_active() failed");
 			return;
 		}
 		flow_new(ep, list_first(&ep->conn->subflows, struct mptcp_subflow, link));
-		ep->path[0].sf = list_first(&ep->conn->subflows, struct mptcp_subflow, link);
+		ep->path[first].sf = list_first(&ep->conn->subflows, struct mptcp_subflow, link);
 	} else if (ep->conn && mptcp_deadline(ep->conn) <= h->sim->now_us) {
 		mptcp_timeout(ep->conn, h->sim->now_us);
 	}
@@ -403,9 +414,9 @@ static void fire(struct sim_timer *t)
 
 static struct link_dir *way_back(struct host *h, const struct packet *p)
 {
-	int i = link_of(h->active ? &p->tuple.dst.addr : &p->tuple.src.addr);
+	struct link *l = run_link(h->run, h->active ? &p->tuple.dst.addr : &p->tuple.src.addr);
 
-	return &h->run->link[i].dir[h->active ? UP : DOWN];
+	return &l->dir[h->active ? UP : DOWN];
 }
 
 static void passive_open(struct host *h, const struct packet *p)
@@ -418,7 +429,8 @@ static void passive_open(struct host *h, const struct packet *p)
 		return;
 	}
 	ep = &h->ep[index];
-	ep->conn = mptcp_new_passive(&h->env, &h->run->s->cfg[1], p, ep, deliver, h->sim->now_us);
+	ep->conn = mptcp_new_passive(&h->env, scenario_cfg(h->run->s, (int)index, 1), p, ep, deliver,
+				     h->sim->now_us);
 	if (!ep->conn) {
 		link_refuse(way_back(h, p), p);
 		return;
@@ -525,8 +537,8 @@ void host_receive(void *ctx, struct list *batch)
 void host_init(struct host *h, struct run *run, bool active)
 {
 	static const char *const names[2][CONN_MAX] = {
-		{ "server", "server 1", "server 2" },
-		{ "client", "client 1", "client 2" },
+		{ "server", "server 1", "server 2", "server 3", "server 4", "server 5" },
+		{ "client", "client 1", "client 2", "client 3", "client 4", "client 5" },
 	};
 	const struct scenario *s = run->s;
 

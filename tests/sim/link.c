@@ -108,7 +108,10 @@ static bool middlebox(struct link_dir *d, struct sim_packet *p, struct packet *p
 	bool syn = parsed->tcp.flags & TCP_SYN;
 
 	if (syn) {
-		if (lp->strip_syn)
+		unsigned conn = parsed->tuple.dst.port - CLIENT_PORT;
+
+		if (lp->strip_syn ||
+		    (d->dir == DOWN && conn < CONN_MAX && d->link->plain_conns >> conn & 1))
 			link_strip_mptcp(p, parsed);
 	} else {
 		d->plain_count++;

@@ -26,6 +26,7 @@ void scenario_default(struct scenario *s, bool proxy)
 			s->link[i][d].delay_us = 10 * MS;
 			s->link[i][d].queue_bytes = 100000;
 		}
+		s->via[i] = (uint8_t)i;
 	}
 	s->conn_count = 1;
 	for (int i = 0; i < CONN_MAX; i++) {
@@ -46,6 +47,21 @@ void scenario_default(struct scenario *s, bool proxy)
 	s->proxy_stop_us = TIMER_NEVER;
 	s->bound_us = 300 * SECOND;
 	s->check_every = 1;
+}
+
+const struct mptcp_config *scenario_cfg(const struct scenario *s, int i, int side)
+{
+	return s->has_own_cfg[i] ? &s->own_cfg[i][side] : &s->cfg[side];
+}
+
+uint16_t scenario_server_port(const struct scenario *s, int i)
+{
+	return (uint16_t)(SERVER_PORT + (s->has_own_cfg[i] ? (unsigned)i : 0));
+}
+
+uint32_t scenario_joins(const struct scenario *s, int i)
+{
+	return s->join_links & (s->own_paths[i] ? s->own_paths[i] : UINT32_MAX);
 }
 
 /* ---- random scenarios ----------------------------------------------------------- */
@@ -241,7 +257,7 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 		for (int k = 0; k < s->outage_count[i]; k++)
 			bound += 4 * s->outages[i][k].to_us;
 	}
-	s->conn_count = rng_percent(&r, 15) ? (int)rng_range(&r, 2, CONN_MAX) : 1;
+	s->conn_count = rng_percent(&r, 15) ? (int)rng_range(&r, 2, 3) : 1;
 	heavy = seed > SEED_HEAVY && rng_percent(&r, 50) ? (uint32_t)rng_range(&r, 2, 12) : 1;
 	for (int i = 0; i < s->conn_count; i++) {
 		struct app_plan *p = s->plan[i];
@@ -419,8 +435,21 @@ struct app *run_app(struct run *run, int side, int i)
 	return run->s->proxy ? &run->gateway.server[i].app : &run->host.ep[i].app;
 }
 
-static bool all_done(const struct run *run)
+struct link *run_link(struct run *run, const struct ip_addr *client)
 {
+	int i = link_of(client);
+
+	if (i < 0 || run->s->via[i] >= run->s->link_count) {
+		sim_fail(&run->sim, "packet to nowhere");
+		return NULL;
+	}
+	return &run->link[run->s->via[i]];
+}
+
+static bool all_done(struct run *run)
+{
+	if (run->s->done && run->s->done(run))
+		return true;
 	for (int i = 0; i < run->s->conn_count; i++) {
 		if (!run->client.ep[i].closed)
 			return false;
@@ -490,6 +519,13 @@ static void sample(struct sim_timer *t)
 	sim_arm(t, t->sim->now_us + SAMPLE_US);
 }
 
+static void mark(struct sim_timer *t)
+{
+	struct run *run = container_of(t, struct run, marker);
+
+	run->s->mark(run);
+}
+
 static void drain(struct sim_timer *t)
 {
 	struct run *run = container_of(t, struct run, drainer);
@@ -500,6 +536,8 @@ static void drain(struct sim_timer *t)
 
 static bool strips(const struct scenario *s)
 {
+	if (s->plain_conns)
+		return true;
 	for (int i = 0; i < s->link_count; i++) {
 		for (int d = 0; d < 2; d++) {
 			const struct link_params *p = &s->link[i][d];
@@ -572,6 +610,7 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 		link_init(l, sim, i, s->link[i]);
 		memcpy(l->outages, s->outages[i], sizeof(l->outages));
 		l->outage_count = s->outage_count[i];
+		l->plain_conns = s->plain_conns;
 	}
 	host_init(&run->client, run, true);
 	if (s->proxy)
@@ -588,6 +627,9 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 	host_start(&run->client);
 	sim_timer_init(sim, &run->sampler, sample);
 	sim_timer_init(sim, &run->drainer, drain);
+	sim_timer_init(sim, &run->marker, mark);
+	if (s->mark)
+		sim_arm(&run->marker, sim->now_us + s->mark_us);
 	if (s->check) {
 		run->samples = calloc(SAMPLE_MAX, sizeof(*run->samples));
 		sim_arm(&run->sampler, sim->now_us);
@@ -597,7 +639,8 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 	if (s->prepare)
 		s->prepare(run);
 
-	while (!all_done(run) && sim_step(sim)) {
+	while (!all_done(run) && (!s->stop_us || sim->now_us < start + s->stop_us) &&
+	       sim_step(sim)) {
 		if (sim->now_us > start + s->bound_us) {
 			judge_silence(run);
 			sim_fail(sim, "not done within %llu s (client %s, received %llu and %llu)",
@@ -610,7 +653,9 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 		if (sim->events > 30000000)
 			sim_fail(sim, "too many events");
 	}
-	if (!sim->failed)
+	if (!sim->failed && s->stop_us)
+		s->check(run);
+	else if (!sim->failed)
 		judge(run);
 
 	host_fini(&run->client);

@@ -10,7 +10,8 @@
  * Files: sim.c (time, trace), link.c (what happens to packets), app.c (what the two
  * applications want), host.c (an MPTCP host), gateway.c (the proxy and the servers
  * behind it), scenario.c (random scenarios; one run from begin to end),
- * scenarios_*.c (directed ones), main.c (the runner).
+ * scenarios_*.c (directed ones), main.c (the runner); experiment.c and exp_*.c, which
+ * measure instead of judging.
  */
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
@@ -30,10 +31,13 @@
 #include "wire/packet.h"
 #include "wire/sink.h"
 
-#define LINK_MAX 4
-#define CONN_MAX 3
+#define LINK_MAX 12             /* also the number of the client's addresses */
+#define CONN_MAX 6
 #define OUTAGE_MAX 4
 #define MTU 1500u
+
+#define CLIENT_PORT 10000u      /* of connection 0; the others follow */
+#define SERVER_PORT 80u
 
 #define MS 1000ull
 #define SECOND 1000000ull
@@ -140,6 +144,7 @@ struct link {
 	struct link_dir dir[2];
 	struct outage outages[OUTAGE_MAX];
 	int outage_count;
+	uint32_t plain_conns;           /* bits: connections that lose MPTCP from SYN/ACKs */
 };
 
 void link_init(struct link *l, struct sim *sim, int index, const struct link_params p[2]);
@@ -175,6 +180,13 @@ struct app_plan {
 	uint64_t write_chunk, write_gap_us;     /* gap 0: as fast as it goes */
 	uint64_t read_chunk, read_gap_us;
 	uint64_t pause_at, pause_us;    /* stops to read there, once; 0 us: never */
+	/*
+	 * Turns: after each whole `peer_turn_bytes` received, `turn_bytes` may be sent,
+	 * `think_us` later; who speaks first has one turn more.  0: no turns.
+	 */
+	uint64_t turn_bytes, peer_turn_bytes, think_us;
+	bool speaks_first;
+	uint64_t gap_from_us;           /* longest_gap_us begins so long after the start */
 	enum app_close close;
 	uint64_t close_delay_us;
 	uint64_t abort_sent, abort_received, abort_us;  /* NO_ABORT: never */
@@ -199,6 +211,11 @@ struct app {
 	bool paused, pause_done;
 	bool eof, reset, aborted;
 	uint64_t first_byte_us, last_byte_us, eof_us, closing_us;
+	uint64_t longest_gap_us;        /* between deliveries */
+	uint64_t turn_from_us, turn_begun_us;
+	/* Durations of its turns, from the first byte sent to the last one received. */
+	uint32_t *turn_us;              /* NULL: not wanted */
+	int turn_count, turn_max;
 };
 
 void app_init(struct app *a, struct sim *sim, const char *name, const struct app_plan *plan,
@@ -235,6 +252,7 @@ struct endpoint {               /* one connection of a host */
 	struct app app;
 	struct sim_timer timer;
 	bool established, closed, fell_back, was_reset;
+	uint64_t past_bytes[LINK_MAX];  /* of subflows that are gone, see host_path_bytes() */
 	uint64_t accept_us;             /* passive: when to accept; TIMER_NEVER: done */
 	uint64_t open_us;               /* active: when to open */
 	uint64_t closed_us;
@@ -279,6 +297,8 @@ void host_receive(void *ctx, struct list *batch);
 /* Frees what is left and looks for leaks. */
 void host_fini(struct host *h);
 void host_turn(struct endpoint *ep);
+/* Payload that went over path `i` of `ep`, in both directions, as its subflows know it. */
+uint64_t host_path_bytes(const struct endpoint *ep, int i);
 
 /* ---- the gateway (gateway.c) ------------------------------------------------ */
 
@@ -316,9 +336,9 @@ struct gateway {
 	struct sim *sim;
 	struct proxy *proxy;
 	struct proxy_config config;
-	struct proxy_service service;
+	struct proxy_service service[CONN_MAX];
 	struct ip_prefix prefixes[2];
-	struct port_range port;
+	struct port_range port[CONN_MAX];
 	struct counters counters;
 	struct packet_sink sink;
 	struct rng rng;
@@ -349,6 +369,17 @@ struct scenario {
 	uint64_t accept_us;             /* passive host: delay before the SYN/ACK */
 	struct mptcp_config cfg[2];
 	uint32_t join_links, backup_links;      /* bits */
+	/*
+	 * Path i begins at the client's address i and goes over link via[i]: i itself, where
+	 * nothing is shared.
+	 */
+	uint8_t via[LINK_MAX];
+	uint8_t first_path[CONN_MAX];   /* over which the connection opens */
+	uint32_t own_paths[CONN_MAX];   /* bits: the connection joins only these; 0: all */
+	uint32_t plain_conns;           /* bits: connections that fall back at once */
+	/* Settings that differ from cfg[], and then a server port of its own. */
+	bool has_own_cfg[CONN_MAX];
+	struct mptcp_config own_cfg[CONN_MAX][2];
 	uint64_t join_delay_us, rejoin_delay_us;
 	bool rejoin;
 	struct server_plan server[CONN_MAX];
@@ -362,6 +393,11 @@ struct scenario {
 	/* Directed scenarios. */
 	void (*prepare)(struct run *run);
 	void (*check)(struct run *run);
+	/* Experiments: no verdict but check(), when `done` says so, at the latest at stop_us. */
+	bool (*done)(struct run *run);
+	uint64_t stop_us;
+	void (*mark)(struct run *run);  /* called at mark_us */
+	uint64_t mark_us;
 };
 
 #define SAMPLE_US (100 * MS)
@@ -383,6 +419,7 @@ struct run {
 	int sample_count;
 	struct sim_timer sampler;
 	struct sim_timer drainer;
+	struct sim_timer marker;
 };
 
 /* Random scenarios from here on may move more bytes through smaller buffers. */
@@ -391,6 +428,10 @@ struct run {
 void scenario_default(struct scenario *s, bool proxy);
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
 void scenario_print(const struct scenario *s, FILE *out);
+/* What connection `i` has: settings of a side, the server's port, paths to join (bits). */
+const struct mptcp_config *scenario_cfg(const struct scenario *s, int i, int side);
+uint16_t scenario_server_port(const struct scenario *s, int i);
+uint32_t scenario_joins(const struct scenario *s, int i);
 
 struct result {
 	bool failed;
@@ -402,6 +443,8 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 
 /* The two applications of connection `i`. */
 struct app *run_app(struct run *run, int side, int i);
+/* The link that carries the path of a client's address; NULL: none. */
+struct link *run_link(struct run *run, const struct ip_addr *client);
 /* Fails the run unless `cond`. */
 #define run_expect(run, cond, ...)                                             \
 	do {                                                                   \
