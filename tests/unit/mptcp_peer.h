@@ -352,9 +352,10 @@ static inline void peer_fini(struct peer *p)
 {
 	struct mptcp_subflow *sf;
 
-	while ((sf = mptcp_reap(p->conn)) != NULL)
+	while (p->conn && (sf = mptcp_reap(p->conn)) != NULL)
 		mptcp_subflow_free(sf);
-	mptcp_free(p->conn);
+	if (p->conn)
+		mptcp_free(p->conn);
 	mptcp_env_fini(&p->env);
 	ck_assert_uint_eq(p->pool.used_bytes, 0);
 	pool_fini(&p->pool);
