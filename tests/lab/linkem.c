@@ -15,7 +15,8 @@
  *              so that all the rest works on real wire packets.  The veth
  *              offloads can thus stay on.
  *   2. loss    dropped with probability `loss` (`burst` gives the mean length
- *              of a run of losses; 1 means independent losses).
+ *              of a run of losses; 1 means independent losses), or because it is
+ *              one of the next `drops`.
  *   3. dup     sent twice with probability `dup`.
  *   4. corrupt one random bit flipped after the Ethernet header, checksums left
  *              alone; mangle: one byte of TCP payload changed and the TCP
@@ -93,6 +94,7 @@ struct params {
 	double   loss, dup, reorder, corrupt, mangle; /* probabilities, 0..1 */
 	double   burst;      /* mean length of a loss run, >= 1 */
 	double   mangles;    /* frames left to mangle; infinite by default */
+	double   drops;      /* frames left to drop, whatever `loss` is */
 };
 
 struct stats {
@@ -326,6 +328,10 @@ static bool lose(struct dir *d)
 {
 	const struct params *p = &d->p;
 
+	if (p->drops >= 1) {
+		d->p.drops--;
+		return true;
+	}
 	if (p->loss <= 0 || p->loss >= 1 || p->burst <= 1) {
 		d->in_burst = false;
 		return chance(d, p->loss);
@@ -689,6 +695,7 @@ static bool set_one(struct params *p, const char *key, const char *val)
 	if (!strcmp(key, "burst"))
 		return number(val, ",", &p->burst) && p->burst >= 1;
 	if (!strcmp(key, "mangles")) return number(val, ",", &p->mangles);
+	if (!strcmp(key, "drops"))   return number(val, ",", &p->drops);
 	if (!strcmp(key, "delay"))   return number(val, ms, &p->delay_ms);
 	if (!strcmp(key, "jitter"))  return number(val, ms, &p->jitter_ms);
 	if (!strcmp(key, "rdelay"))  return number(val, ms, &p->rdelay_ms);
@@ -815,6 +822,7 @@ static void usage(FILE *to)
 "  queue=BYTES  queue limit (units k, m; or NNms of rate; default 100ms)\n"
 "  loss=PC      loss, percent; 100 cuts the direction\n"
 "  burst=N      mean number of frames lost in a row (default 1: independent)\n"
+"  drops=N      drop the next N frames, once\n"
 "  dup=PC       duplicated frames\n"
 "  reorder=PC   frames held back, to be overtaken\n"
 "  rdelay=MS    by how long (default 5)\n"
