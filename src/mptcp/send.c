@@ -529,8 +529,10 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 		send_new(conn, sink, now_us);
 		send_fin(conn, now_us);
 	}
-	list_for_each(sf, &conn->subflows, link)
+	list_for_each(sf, &conn->subflows, link) {
+		sf->tcp.want_send = sf->state == MPTCP_SUBFLOW_ACTIVE && want_data(conn);
 		drain_tcp(sf, true, sink, now_us);
+	}
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_advance_close(conn, now_us);
 }

@@ -472,6 +472,7 @@ void tcp_input(struct tcp_conn *tc, const struct packet *p, uint64_t now_us, str
 	tc->segments_in++;
 	if (tc->state == TCP_CLOSED)
 		return;
+	tcp_pace_refill(tc, now_us);
 	if (tc->state == TCP_SYN_SENT) {
 		input_syn_sent(tc, p, now_us, rx);
 		return;

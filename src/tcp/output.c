@@ -39,13 +39,18 @@ static bool may_send(const struct tcp_conn *tc)
 	return (tc->state == TCP_ESTABLISHED || tc->state == TCP_CLOSE_WAIT) && !tc->fin_queued;
 }
 
-uint32_t tcp_send_room(const struct tcp_conn *tc)
+bool tcp_retrans_waits(const struct tcp_conn *tc)
+{
+	return tc->pending_bytes && !tc->frto_hold;
+}
+
+uint32_t tcp_window_room(const struct tcp_conn *tc)
 {
 	uint32_t room, enough;
 	int32_t window;
 
 	/* What was lost goes first, and takes all of cwnd. */
-	if (!may_send(tc) || (tc->pending_bytes && !tc->frto_hold))
+	if (!may_send(tc) || tcp_retrans_waits(tc))
 		return 0;
 	window = (int32_t)(tc->snd_una + tc->snd_wnd - tc->snd_nxt);
 	if (window <= 0)
@@ -60,6 +65,11 @@ uint32_t tcp_send_room(const struct tcp_conn *tc)
 	if (tc->flight_bytes && room < enough)
 		return 0;
 	return room;
+}
+
+uint32_t tcp_send_room(const struct tcp_conn *tc)
+{
+	return tcp_pace_room(tc, tcp_window_room(tc));
 }
 
 /* ---- timers ------------------------------------------------------------------------ */
@@ -128,6 +138,7 @@ static void send_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_u
 	if (tc->recovery == TCP_RECOVERY_FAST)
 		tc->prr_out += span;
 	tcp_rec_mark_sent_again(tc, r, now_us);
+	tcp_pace_spend(tc, span);
 	describe(r, tx);
 	tx->retransmission = true;
 	tc->bytes_retrans += r->len;
@@ -143,12 +154,24 @@ static bool send_lost(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, st
 	uint32_t room, mss = tcp_smss(tc), len;
 	struct tcp_record *r;
 
-	if (!tc->pending_bytes || tc->frto_hold)
+	if (!tcp_retrans_waits(tc))
 		return false;
 	r = tcp_rec_next_pending(tc);
 	room = tcp_cwnd_room(tc);
 	if (room < (r->len < mss ? tcp_rec_span(r) : mss))
 		return false;
+	/* The first lost segment holds all back: it does not wait for the pace. */
+	if (r->seq == tc->snd_una && tcp_pace_room(tc, mss) < mss) {
+		room = mss;
+	} else {
+		uint32_t due = tcp_pace_room(tc, room < tc->pending_bytes ? room
+									  : tc->pending_bytes);
+
+		if (!due)
+			return false;
+		if (due < room)
+			room = due;
+	}
 	len = r->len;
 	if (len > room)
 		len = room - room % mss;
@@ -212,6 +235,7 @@ static bool output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struc
 		return true;
 	}
 	check_idle(tc, now_us);
+	tcp_pace_refill(tc, now_us);
 	if (send_lost(tc, now_us, max_len, tx))
 		return true;
 	if (tc->tlp_due) {
@@ -283,6 +307,7 @@ int tcp_send(struct tcp_conn *tc, uint64_t offset, uint32_t len, uint64_t now_us
 		return -ENOMEM;
 	memset(tx, 0, sizeof(*tx));
 	describe(r, tx);
+	tcp_pace_spend(tc, len);
 	tc->snd_nxt += len;
 	tc->last_send_us = now_us;
 	if (tc->recovery == TCP_RECOVERY_FAST)

@@ -64,6 +64,7 @@ void tcp_config_default(struct tcp_config *c)
 		.rcv_wscale = 8,
 		.timestamps = true,
 		.sack = true,
+		.pacing = true,
 		.initial_cwnd_segments = 10,
 		.rto_min_us = 200000,
 		.rto_max_us = 60000000,
@@ -299,7 +300,7 @@ static bool needs_state_timer(const struct tcp_conn *tc)
 
 uint64_t tcp_deadline(const struct tcp_conn *tc)
 {
-	uint64_t first = TIMER_NEVER;
+	uint64_t first = tcp_pace_deadline(tc);
 
 	/* The caller set a flag since: tcp_timeout() starts the timer for it. */
 	if (needs_state_timer(tc) ||
@@ -384,6 +385,7 @@ static bool due(const struct tcp_conn *tc, enum tcp_timer t, uint64_t now_us)
 
 void tcp_timeout(struct tcp_conn *tc, uint64_t now_us)
 {
+	tcp_pace_refill(tc, now_us);
 	if (due(tc, TCP_TIMER_DELACK, now_us)) {
 		tcp_timer_off(tc, TCP_TIMER_DELACK);
 		tc->ack_now = true;

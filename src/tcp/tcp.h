@@ -24,7 +24,7 @@
  *
  * Files: tcp.c (life and state), input.c (RFC 9293 section 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
- * recovery.c (fast recovery, PRR, RTO), rtt.c (RFC 6298), cc_*.c, timewait.c.
+ * recovery.c (fast recovery, PRR, RTO), pacing.c, rtt.c (RFC 6298), cc_*.c, timewait.c.
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -92,6 +92,7 @@ struct tcp_config {
 	uint16_t mss;                   /* what we announce, from the device's MTU */
 	uint8_t rcv_wscale;             /* shift that we announce */
 	bool timestamps, sack;          /* offered or accepted */
+	bool pacing;                    /* see pacing.c */
 	uint32_t initial_cwnd_segments; /* 10: RFC 6928 */
 	uint32_t rto_min_us, rto_max_us;
 	uint8_t syn_retries, retries;   /* time-outs in a row before giving up */
@@ -251,6 +252,8 @@ struct tcp_conn {
 	uint64_t idle_mark_us;          /* idle time before it was accounted for */
 	uint64_t last_send_us;          /* of data */
 	uint64_t cc_state[16];          /* belongs to cfg.cc */
+	uint32_t pace_bytes;            /* what pacing lets go now */
+	uint64_t pace_us;               /* when that was true */
 
 	/* statistics */
 	uint64_t bytes_acked, bytes_received, bytes_retrans;
@@ -300,12 +303,20 @@ void tcp_set_window(struct tcp_conn *tc, uint32_t bytes);
 bool tcp_output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len,
 		struct tcp_tx *tx);
 /*
- * Bytes of new data that cwnd and the peer's subflow window allow now; 0 while lost
- * data waits to be sent again.  Less than a segment (or half the peer's largest
+ * Bytes of new data that cwnd, the peer's subflow window and the pace allow now; 0 while
+ * lost data waits to be sent again.  Less than a segment (or half the peer's largest
  * window) is given only when nothing is in flight: the caller never has to wait for
- * more, and decides itself whether to hold back a small tail.
+ * more, and decides itself whether to hold back a small tail.  As of the last
+ * tcp_output(), which fills up what pacing allows.
  */
 uint32_t tcp_send_room(const struct tcp_conn *tc);
+/*
+ * Whether what waits (`want_send`, or lost data) is held back by pacing alone: it goes
+ * within moments, without an ACK having to come.  tcp_deadline() tells when.
+ */
+bool tcp_paced(const struct tcp_conn *tc);
+/* The pace in bytes per second; UINT64_MAX: not paced. */
+uint64_t tcp_pace_rate(const struct tcp_conn *tc);
 /*
  * Sends new data [offset, offset + len) of the send stream: appends a record and
  * fills *tx.  `len` is at most 65535 and was allowed by tcp_send_room().  Returns 0,

@@ -88,6 +88,19 @@ void tcp_arm_persist(struct tcp_conn *tc, uint64_t now_us);
 bool tcp_needs_persist(const struct tcp_conn *tc);
 /* The free part of cwnd. */
 uint32_t tcp_cwnd_room(const struct tcp_conn *tc);
+/* As tcp_send_room(), whatever the pace. */
+uint32_t tcp_window_room(const struct tcp_conn *tc);
+/* Lost data is to be sent before anything new. */
+bool tcp_retrans_waits(const struct tcp_conn *tc);
+
+/* pacing.c */
+/* Brings what may leave up to date; to be called before anything changes the windows. */
+void tcp_pace_refill(struct tcp_conn *tc, uint64_t now_us);
+/* How much of `room` may leave. */
+uint32_t tcp_pace_room(const struct tcp_conn *tc, uint32_t room);
+void tcp_pace_spend(struct tcp_conn *tc, uint32_t bytes);
+/* When tcp_paced() will not hold any more, or TIMER_NEVER. */
+uint64_t tcp_pace_deadline(const struct tcp_conn *tc);
 
 /* txrec.c */
 struct tcp_record *tcp_rec_append(struct tcp_conn *tc, uint32_t span_len, bool fin,

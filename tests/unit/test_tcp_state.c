@@ -639,16 +639,32 @@ START_TEST(abort_states)
 }
 END_TEST
 
+/* Round trips of 10 ms that use all of the window, until it is more than `bytes`. */
+static void use_window(uint32_t bytes)
+{
+	uint32_t acked = (uint32_t)sent;
+
+	while (tc.cwnd_bytes <= bytes) {
+		for (int i = 0; i < 10; i++) {
+			uint32_t room;
+
+			expect_nothing();
+			while ((room = tcp_send_room(&tc)))
+				send_data(room > 65000 ? 65000 : room);
+			now += 1 * MS;
+			if (i == 8)
+				acked = (uint32_t)sent;
+		}
+		input(seg(TCP_ACK, 1, acked + 1, 0));
+	}
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+}
+
 START_TEST(idle_window)
 {
 	establish();
-	for (int i = 0; i < 40; i++) {
-		uint32_t room = tcp_send_room(&tc);
-
-		send_data(room > 65000 ? 65000 : room);
-		now += 10 * MS;
-		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
-	}
+	use_window(100000);
 	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
 	now += 60 * SEC;
 	expect_nothing();
