@@ -28,6 +28,11 @@ struct stream {
 void stream_init(struct stream *s, struct pool *pool, uint64_t offset);
 void stream_fini(struct stream *s);
 static inline size_t stream_len(const struct stream *s) { return s->end - s->begin; }
+/* Bytes of the blocks held. */
+static inline size_t stream_memory(const struct stream *s)
+{
+	return (size_t)s->count * POOL_BLOCK;
+}
 /*
  * Room for up to `want` bytes at the end, as at most `iov_max` pieces; returns
  * the number of pieces (0: no memory).  Follow with stream_commit().

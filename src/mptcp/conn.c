@@ -394,6 +394,20 @@ void mptcp_free(struct mptcp_conn *conn)
 	free(conn);
 }
 
+size_t mptcp_memory(const struct mptcp_conn *conn)
+{
+	size_t n = stream_memory(&conn->sendq) + conn->ooo.memory;
+	const struct mptcp_subflow *sf;
+
+	list_for_each(sf, &conn->subflows, link) {
+		n += sf->tcp.ooo.memory + stream_memory(&sf->hoard);
+		n += sf->map_count * sizeof(struct mptcp_map);
+		if (sf->map_buffer)
+			n += UINT16_MAX;
+	}
+	return n;
+}
+
 /* ---- input ------------------------------------------------------------------ */
 
 void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)

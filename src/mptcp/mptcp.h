@@ -310,6 +310,8 @@ bool mptcp_subflow_usable(const struct mptcp_subflow *sf);
 /* The largest useful amount that `sf` may send now; 0 if it must wait. */
 uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len);
 const char *mptcp_subflow_state_name(enum mptcp_subflow_state state);
+/* Bytes of payload memory that the connection holds, both directions. */
+size_t mptcp_memory(const struct mptcp_conn *conn);
 /* Aborts the program if the connection's state contradicts itself (tests). */
 void mptcp_check(const struct mptcp_conn *conn);
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/seq.h"
+#include "proxy/evict.h"
 #include "proxy/session.h"
 
 /* Old flows that expire in one turn of the loop. */
@@ -83,6 +84,7 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 	list_init(&proxy->sessions);
 	list_init(&proxy->dirty);
 	list_init(&proxy->free_pending);
+	proxy->evict_due_us = TIMER_NEVER;
 	return proxy;
 }
 
@@ -93,7 +95,7 @@ void proxy_free(struct proxy *proxy, uint64_t now_us)
 	if (!proxy)
 		return;
 	while ((s = list_first(&proxy->sessions, struct session, link)))
-		session_kill(s, now_us);
+		session_kill(s, "shutdown", now_us);
 	flowtable_fini(&proxy->flows);
 	timer_heap_fini(&proxy->timers);
 	services_fini(&proxy->services);
@@ -430,6 +432,8 @@ uint64_t proxy_deadline(const struct proxy *proxy)
 
 	if (!list_empty(&proxy->dirty))
 		return 0;
+	if (evict_deadline(proxy) < timers)
+		timers = evict_deadline(proxy);
 	return timers < flows ? timers : flows;
 }
 
@@ -447,6 +451,7 @@ void proxy_timeout(struct proxy *proxy, uint64_t now_us)
 			break;
 		proxy_forget_flow(proxy, f);
 	}
+	evict_timeout(proxy, now_us);
 }
 
 void proxy_flush(struct proxy *proxy, uint64_t now_us)
@@ -464,6 +469,7 @@ void proxy_flush(struct proxy *proxy, uint64_t now_us)
 		list_remove(l);
 		session_flush(container_of(l, struct session, dirty), now_us);
 	}
+	evict_watch(proxy, now_us);
 }
 
 /* ---- status ----------------------------------------------------------------- */

@@ -393,16 +393,17 @@ static void connect_failed(struct session *s, int error, uint64_t now_us)
 	withdraw(s, why, now_us);
 }
 
-void session_kill(struct session *s, uint64_t now_us)
+void session_kill(struct session *s, const char *why, uint64_t now_us)
 {
 	if (s->state != SESSION_DONE)
-		abort_session(s, "shutdown", now_us);
+		abort_session(s, why, now_us);
+	log_session(s, LOG_LEVEL_INFO, "reset", why);
 	close_server(s, true);
 	if (!s->conn_closed) {
 		mptcp_output(s->conn, s->proxy->sink, now_us);
 		detach_conn(s, now_us);
 	}
-	set_state(s, SESSION_DONE, "shutdown");
+	set_state(s, SESSION_DONE, why);
 	free_session(s);
 }
 

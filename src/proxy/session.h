@@ -63,6 +63,7 @@ struct proxy {
 	struct list free_pending;       /* struct relay_pending, for reuse */
 	uint32_t session_count, half_open;
 	uint64_t files_short_until_us;  /* the system had no socket left */
+	uint64_t evict_due_us;          /* evict.c */
 	uint64_t sequence;              /* of the last session number */
 	uint32_t worker, workers;
 	bool draining;
@@ -107,6 +108,7 @@ struct session {
 	size_t read_chunk;              /* how much to ask for at once */
 
 	uint64_t bytes_to_server, bytes_to_client;
+	uint64_t progress, progress_us; /* when last looked at, evict.c; 0: not */
 
 	uint32_t syn_seq;
 	uint32_t syn_payload;
@@ -139,7 +141,7 @@ void session_timeout(struct session *s, uint64_t now_us);
 /* Does all that is due; may free the session. */
 void session_flush(struct session *s, uint64_t now_us);
 /* Resets both sides and frees the session at once. */
-void session_kill(struct session *s, uint64_t now_us);
+void session_kill(struct session *s, const char *why, uint64_t now_us);
 const char *session_state_name(enum session_state state);
 
 /* ---- relay.c ---------------------------------------------------------------- */
