@@ -82,6 +82,9 @@
 	X(SHED_SOURCE, "shed_source", "SYNs passed on: too many sessions of one client address") \
 	X(SHED_DRAINING, "shed_draining", "SYNs passed on: the daemon is draining")          \
 	X(SHED_FILES, "shed_files", "SYNs passed on: no file descriptor or socket left")     \
+	X(STATELESS_SENT, "stateless_sent", "SYNs answered without keeping state, under pressure") \
+	X(STATELESS_DONE, "stateless_done", "sessions begun by the ACK of such an answer")   \
+	X(STATELESS_REFUSED, "stateless_refused", "such ACKs reset: a limit was reached meanwhile") \
 	X(EVICTED, "evicted", "sessions reset: memory was short, and they did not move")    \
 	X(STEP_ASIDE_PLAIN_SYN, "step_aside_plain_syn", "handshakes given up: the client retried without MPTCP") \
 	X(BYTES_TO_SERVER, "bytes_to_server", "payload bytes relayed to servers")            \

@@ -388,6 +388,7 @@ static struct config *config_new(void)
 	c->proxy.memory_bytes = 1u << 30;
 	c->proxy.connect_timeout_us = CONNECT_TIMEOUT_US;
 	c->workers = 1;
+	c->syn_cookies = true;
 	snprintf(c->device, sizeof(c->device), "mptcp0");
 	c->queue = 4210;
 	c->mark = 0x4d500000;
@@ -487,6 +488,7 @@ static void finish(struct config_parser *p)
 			check_overlap(p, &p->services[j], &p->services[i]);
 	}
 	proxy->max_half_open = half < 1024 ? 1024 : half > 65536 ? 65536 : half;
+	proxy->stateless_half_open = p->config->syn_cookies ? proxy->max_half_open / 2 : UINT32_MAX;
 	if (p->errors || !p->service_count)
 		return;
 	proxy->services = calloc(p->service_count, sizeof(*proxy->services));

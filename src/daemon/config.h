@@ -29,6 +29,7 @@
 struct config {
 	struct proxy_config proxy;      /* services and limits, owned */
 	unsigned workers;
+	bool syn_cookies;               /* allow proxy.stateless_half_open */
 	char device[IFNAMSIZ];          /* the TUN device */
 	uint16_t queue;                 /* first NFQUEUE number */
 	uint32_t mark, mark_mask;       /* packet mark: (mark & mark_mask) == mark */

@@ -158,6 +158,24 @@ static int set_memory(struct config_parser *p, const char *value)
 	return 0;
 }
 
+static int set_max_per_source(struct config_parser *p, const char *value)
+{
+	uint64_t n;
+	int err = whole_number(p, value, 0, 10000000, &n);
+
+	if (!err)
+		p->config->proxy.max_per_source = (uint32_t)n;
+	return err;
+}
+
+static int set_syn_cookies(struct config_parser *p, const char *value)
+{
+	if (strcmp(value, "on") && strcmp(value, "off"))
+		return not_a_value(p, value);
+	p->config->syn_cookies = !strcmp(value, "on");
+	return 0;
+}
+
 static int set_handshake(struct config_parser *p, const char *value)
 {
 	struct config_common *c = p->service ? &p->service->common : &p->common;
@@ -515,7 +533,9 @@ static int set_proxy_protocol(struct config_parser *p, const char *value)
 const struct config_key config_keys[] = {
 	{ "workers", CONFIG_PROXY, false, "auto or 1", set_workers },
 	{ "max_connections", CONFIG_PROXY, false, "1 to 10000000", set_max_connections },
+	{ "max_per_source", CONFIG_PROXY, false, "0 (no bound) to 10000000", set_max_per_source },
 	{ "memory", CONFIG_PROXY, false, "8M or more, as bytes or with K, M, G or T", set_memory },
+	{ "syn_cookies", CONFIG_PROXY, false, "on or off", set_syn_cookies },
 	{ "handshake", CONFIG_PROXY | CONFIG_SERVICE, false, "connect-first or accept-first",
 	  set_handshake },
 	{ "step_aside", CONFIG_PROXY, false, "never", set_step_aside },

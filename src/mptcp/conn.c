@@ -134,10 +134,15 @@ void mptcp_env_fini(struct mptcp_env *env)
 }
 
 /* Draws a key whose token is free; false if the source of tokens is exhausted. */
-static bool draw_key(struct mptcp_conn *conn, uint64_t *idsn)
+static bool draw_key(struct mptcp_conn *conn, const struct mptcp_drawn *drawn, uint64_t *idsn)
 {
 	struct mptcp_env *env = conn->env;
 
+	if (drawn) {
+		conn->local_key = drawn->key;
+		mptcp_key_derive(conn->version, conn->local_key, &conn->local_token, idsn);
+		return true;
+	}
 	for (int i = 0; i < 64; i++) {
 		env->random(env->ctx, &conn->local_key, sizeof(conn->local_key));
 		mptcp_key_derive(conn->version, conn->local_key, &conn->local_token, idsn);
@@ -148,8 +153,8 @@ static bool draw_key(struct mptcp_conn *conn, uint64_t *idsn)
 }
 
 static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_config *cfg,
-				   uint8_t version, void *owner, mptcp_deliver_fn deliver,
-				   uint64_t now_us)
+				   uint8_t version, const struct mptcp_drawn *drawn, void *owner,
+				   mptcp_deliver_fn deliver, uint64_t now_us)
 {
 	struct mptcp_conn *conn = calloc(1, sizeof(*conn));
 	uint64_t idsn;
@@ -163,7 +168,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->version = version;
 	list_init(&conn->subflows);
 	list_init(&conn->dead);
-	if (!draw_key(conn, &idsn)) {
+	if (!draw_key(conn, drawn, &idsn)) {
 		free(conn);
 		return NULL;
 	}
@@ -215,13 +220,18 @@ static struct tcp_config subflow_config(const struct mptcp_subflow *sf)
 }
 
 static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet *syn,
-				  uint64_t now_us)
+				  const struct mptcp_drawn *drawn, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 	struct tcp_config cfg = subflow_config(sf);
 	uint32_t iss_ts[2];
 
-	conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
+	if (drawn) {
+		iss_ts[0] = drawn->iss;
+		iss_ts[1] = drawn->ts_offset;
+	} else {
+		conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
+	}
 	tcp_init_passive(&sf->tcp, &conn->env->tcp, &cfg, syn, iss_ts[0], iss_ts[1], now_us);
 	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
@@ -244,6 +254,14 @@ struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_c
 				     const struct packet *syn, void *owner,
 				     mptcp_deliver_fn deliver, uint64_t now_us)
 {
+	return mptcp_new_passive_drawn(env, cfg, syn, NULL, owner, deliver, now_us);
+}
+
+struct mptcp_conn *mptcp_new_passive_drawn(struct mptcp_env *env, const struct mptcp_config *cfg,
+					   const struct packet *syn,
+					   const struct mptcp_drawn *drawn, void *owner,
+					   mptcp_deliver_fn deliver, uint64_t now_us)
+{
 	const struct mptcp_options *o = &syn->tcp.mptcp;
 	struct mptcp_conn *conn;
 	struct mptcp_subflow *sf;
@@ -253,7 +271,7 @@ struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_c
 	/* B asks for an extension nobody defined; without H there is no common algorithm. */
 	if (o->capable.flags & MPTCP_CAP_EXTENSIBLE || !(o->capable.flags & MPTCP_CAP_HMAC_SHA))
 		return NULL;
-	conn = conn_new(env, cfg, o->capable.version, owner, deliver, now_us);
+	conn = conn_new(env, cfg, o->capable.version, drawn, owner, deliver, now_us);
 	if (!conn)
 		return NULL;
 	conn->state = MPTCP_SYN_RECEIVED;
@@ -265,7 +283,7 @@ struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_c
 		mptcp_free(conn);
 		return NULL;
 	}
-	subflow_start_passive(sf, syn, now_us);
+	subflow_start_passive(sf, syn, drawn, now_us);
 	return conn;
 }
 
@@ -280,11 +298,16 @@ void mptcp_accept(struct mptcp_conn *conn, uint64_t now_us)
 	tcp_accept(&sf->tcp, now_us);
 }
 
+void mptcp_accept_sent(struct mptcp_conn *conn)
+{
+	tcp_accept_sent(&mptcp_first_subflow(conn)->tcp);
+}
+
 struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_config *cfg,
 				    const struct flow_tuple *tx, void *owner,
 				    mptcp_deliver_fn deliver, uint64_t now_us)
 {
-	struct mptcp_conn *conn = conn_new(env, cfg, 1, owner, deliver, now_us);
+	struct mptcp_conn *conn = conn_new(env, cfg, 1, NULL, owner, deliver, now_us);
 	struct mptcp_subflow *sf;
 	struct flow_tuple rx;
 
@@ -326,7 +349,7 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 	sf->peer_backup = join->backup;
 	sf->remote_id = join->addr_id;
 	sf->remote_nonce = join->nonce;
-	subflow_start_passive(sf, syn, now_us);
+	subflow_start_passive(sf, syn, NULL, now_us);
 	tcp_accept(&sf->tcp, now_us);
 	counter_inc(conn->env->counters, CNT_MP_JOIN_IN);
 	return sf;

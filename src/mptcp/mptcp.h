@@ -251,8 +251,20 @@ struct mptcp_conn {
 struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_config *cfg,
 				     const struct packet *syn, void *owner,
 				     mptcp_deliver_fn deliver, uint64_t now_us);
+/* What our side of a connection begins with, where it is not drawn at random. */
+struct mptcp_drawn {
+	uint64_t key;
+	uint32_t iss, ts_offset;
+};
+/* The same with numbers that the caller drew. */
+struct mptcp_conn *mptcp_new_passive_drawn(struct mptcp_env *env, const struct mptcp_config *cfg,
+					   const struct packet *syn,
+					   const struct mptcp_drawn *drawn, void *owner,
+					   mptcp_deliver_fn deliver, uint64_t now_us);
 /* The server answered: let the SYN/ACK go. */
 void mptcp_accept(struct mptcp_conn *conn, uint64_t now_us);
+/* The SYN/ACK went earlier, without a trace here: expect the third ACK. */
+void mptcp_accept_sent(struct mptcp_conn *conn);
 /* Opens a connection; `tx` is the tuple of outgoing packets. */
 struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_config *cfg,
 				    const struct flow_tuple *tx, void *owner,

@@ -80,6 +80,8 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 	proxy->env.token_usable = env_token_usable;
 	ops->random(ops_ctx, &key, sizeof(key));
 	flowtable_init(&proxy->flows, &key, old_flows_max(config));
+	ops->random(ops_ctx, &proxy->stateless.key, sizeof(proxy->stateless.key));
+	proxy->stateless.workers = 1;
 	timer_heap_init(&proxy->timers);
 	list_init(&proxy->sessions);
 	list_init(&proxy->dirty);
@@ -124,6 +126,8 @@ void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count)
 {
 	proxy->worker = index;
 	proxy->workers = count ? count : 1;
+	proxy->stateless.worker = index;
+	proxy->stateless.workers = proxy->workers;
 }
 
 void proxy_drain(struct proxy *proxy)
@@ -175,7 +179,8 @@ static void answer_reset(struct proxy *proxy, const struct packet *p)
 
 /* ---- new flows -------------------------------------------------------------- */
 
-static bool may_begin(struct proxy *proxy, const struct packet *p, uint64_t now_us)
+static bool may_begin(struct proxy *proxy, const struct packet *p, enum counter_id *why,
+		      uint64_t now_us)
 {
 	struct limits_load load = {
 		.sessions = proxy->session_count,
@@ -185,22 +190,50 @@ static bool may_begin(struct proxy *proxy, const struct packet *p, uint64_t now_
 		.draining = proxy->draining,
 		.files_short = now_us < proxy->files_short_until_us,
 	};
-	enum counter_id why;
 
-	if (limits_admit(proxy->config, &load, &why))
-		return true;
-	counter_inc(proxy->counters, why);
-	return false;
+	return limits_admit(proxy->config, &load, why);
+}
+
+/*
+ * Answers the SYN and forgets it, see stateless.h.  The connection that makes the answer
+ * lives for that long only.  False if it cannot be answered so.
+ */
+static bool answer_stateless(struct proxy *proxy, const struct proxy_service *service,
+			     const struct packet *p, uint64_t now_us)
+{
+	struct mptcp_drawn drawn;
+	struct packet syn = *p;
+	struct mptcp_conn *conn;
+
+	if (p->tcp.mptcp.capable.version != 1 ||
+	    !stateless_draw(&proxy->stateless, &syn, service->mptcp.tcp.timestamps, now_us, &drawn))
+		return false;
+	conn = mptcp_new_passive_drawn(&proxy->env, &service->mptcp, &syn, &drawn, NULL, NULL,
+				       now_us);
+	if (!conn)
+		return false;
+	mptcp_accept(conn, now_us);
+	mptcp_output(conn, proxy->sink, now_us);
+	mptcp_free(conn);
+	counter_inc(proxy->counters, CNT_STATELESS_SENT);
+	return true;
 }
 
 static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy_service *service,
 					 const struct packet *p, const uint8_t *data, size_t len,
 					 uint64_t now_us)
 {
+	enum counter_id why;
+
 	counter_inc(proxy->counters, CNT_MP_CAPABLE_IN);
-	if (!may_begin(proxy, p, now_us))
+	if (!may_begin(proxy, p, &why, now_us)) {
+		counter_inc(proxy->counters, why);
 		return PROXY_PASS;
-	switch (session_begin(proxy, service, p, data, len, now_us)) {
+	}
+	if (proxy->half_open >= proxy->config->stateless_half_open &&
+	    answer_stateless(proxy, service, p, now_us))
+		return PROXY_TAKE;
+	switch (session_begin(proxy, service, p, data, len, NULL, now_us)) {
 	case 0:
 		return PROXY_TAKE;
 	case -EPROTO:
@@ -236,6 +269,39 @@ static bool checksum_bad(struct proxy *proxy, const struct packet *p, bool known
 	return true;
 }
 
+/*
+ * The ACK of a stateless answer begins the session that its SYN did not.  False: it is none.
+ */
+static bool handle_stateless(struct proxy *proxy, const struct packet *p, bool checksum_known,
+			     uint64_t now_us)
+{
+	const struct proxy_service *service;
+	struct mptcp_drawn drawn;
+	enum counter_id why;
+	struct packet syn;
+	struct flow *f;
+
+	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK ||
+	    !stateless_recent(&proxy->stateless, now_us) ||
+	    !stateless_check(&proxy->stateless, p, now_us, &syn, &drawn))
+		return false;
+	service = services_find(&proxy->services, &p->tuple.dst);
+	if (!service)
+		return false;
+	if (checksum_bad(proxy, p, checksum_known))
+		return true;
+	if (!may_begin(proxy, p, &why, now_us) ||
+	    session_begin(proxy, service, &syn, NULL, 0, &drawn, now_us)) {
+		counter_inc(proxy->counters, CNT_STATELESS_REFUSED);
+		answer_reset(proxy, p);
+		return true;
+	}
+	counter_inc(proxy->counters, CNT_STATELESS_DONE);
+	f = flowtable_find(&proxy->flows, &p->tuple);
+	session_packet(f->session, f->sf, p, now_us);
+	return true;
+}
+
 /* A packet of a flow that is not known, or not any more. */
 static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packet *p,
 					 const uint8_t *data, size_t len, bool checksum_known,
@@ -245,6 +311,8 @@ static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packe
 	const struct proxy_service *service;
 	struct session *s;
 
+	if (handle_stateless(proxy, p, checksum_known, now_us))
+		return PROXY_TAKE;
 	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return PROXY_PASS;
 	if (present & MPOPT_CAPABLE) {

@@ -62,6 +62,8 @@ struct proxy_config {
 	/* Limits on the number of sessions; 0: unlimited. */
 	uint32_t max_connections;       /* in all */
 	uint32_t max_half_open;         /* with a handshake not complete on either side */
+	uint32_t stateless_half_open;   /* so many of them: answer SYNs statelessly, see
+					 * stateless.h; UINT32_MAX: never */
 	uint32_t max_per_source;        /* per client address */
 	size_t memory_bytes;            /* payload held, see base/pool.h */
 	uint64_t connect_timeout_us;    /* server silent for so long: give up */

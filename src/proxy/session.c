@@ -217,7 +217,8 @@ static struct session *new_session(struct proxy *proxy, const struct proxy_servi
 }
 
 int session_begin(struct proxy *proxy, const struct proxy_service *service,
-		  const struct packet *p, const uint8_t *data, size_t len, uint64_t now_us)
+		  const struct packet *p, const uint8_t *data, size_t len,
+		  const struct mptcp_drawn *drawn, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
 	struct flow *f = NULL;
@@ -227,8 +228,10 @@ int session_begin(struct proxy *proxy, const struct proxy_service *service,
 	s = new_session(proxy, service, p, now_us);
 	if (!s)
 		return -ENOMEM;
-	copy_syn(s, p, data, len);
-	s->conn = mptcp_new_passive(&proxy->env, &service->mptcp, p, s, relay_deliver, now_us);
+	if (data)
+		copy_syn(s, p, data, len);
+	s->conn = mptcp_new_passive_drawn(&proxy->env, &service->mptcp, p, drawn, s,
+					  relay_deliver, now_us);
 	if (!s->conn) {
 		err = -EPROTO;
 		goto fail;
@@ -248,9 +251,12 @@ int session_begin(struct proxy *proxy, const struct proxy_service *service,
 	sf = first_subflow(s);
 	f->sf = sf;
 	sf->owner = f;
-	if (s->handshake == PROXY_ACCEPT_FIRST) {
+	if (drawn || s->handshake == PROXY_ACCEPT_FIRST) {
 		s->accepted = true;
-		mptcp_accept(s->conn, now_us);
+		if (drawn)
+			mptcp_accept_sent(s->conn);
+		else
+			mptcp_accept(s->conn, now_us);
 	}
 	counter_inc(proxy->counters, CNT_SESSIONS);
 	log_session(s, LOG_LEVEL_DEBUG, "begins", mptcp_state_name(s->conn->state));

@@ -16,6 +16,7 @@
 #include "proxy/limits.h"
 #include "proxy/proxy.h"
 #include "proxy/services.h"
+#include "proxy/stateless.h"
 
 /* Pieces of in-order payload that wait, in place, for the end of the batch. */
 #define SESSION_PENDING_MAX 64
@@ -66,6 +67,7 @@ struct proxy {
 	uint64_t evict_due_us;          /* evict.c */
 	uint64_t sequence;              /* of the last session number */
 	uint32_t worker, workers;
+	struct stateless stateless;
 	bool draining;
 };
 
@@ -128,10 +130,12 @@ void proxy_forget_flow(struct proxy *proxy, struct flow *f);
 
 /*
  * Begins a session for the MP_CAPABLE SYN `p`, whose IP packet is `data`.  Returns 0,
- * or -errno; then nothing is left behind and the SYN is to be passed on.
+ * or -errno; then nothing is left behind and the SYN is to be passed on.  `drawn` is NULL,
+ * or what the SYN was answered with already, statelessly; then `data` may be NULL.
  */
 int session_begin(struct proxy *proxy, const struct proxy_service *service,
-		  const struct packet *p, const uint8_t *data, size_t len, uint64_t now_us);
+		  const struct packet *p, const uint8_t *data, size_t len,
+		  const struct mptcp_drawn *drawn, uint64_t now_us);
 /* A packet of one of its subflows. */
 enum proxy_verdict session_packet(struct session *s, struct mptcp_subflow *sf,
 				  const struct packet *p, uint64_t now_us);

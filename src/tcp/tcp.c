@@ -162,6 +162,13 @@ void tcp_accept(struct tcp_conn *tc, uint64_t now_us)
 	tc->syn_due = true;
 }
 
+void tcp_accept_sent(struct tcp_conn *tc)
+{
+	tc->accepted = true;
+	tc->syn_transmissions = 1; /* at a time that is not known: no sample of the RTT */
+	tc->rcv_adv = tc->rcv_nxt + (tc->rcv_wnd < UINT16_MAX ? tc->rcv_wnd : UINT16_MAX);
+}
+
 void tcp_init_active(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_config *cfg,
 		     uint32_t iss, uint32_t ts_offset, uint64_t now_us)
 {

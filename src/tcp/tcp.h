@@ -271,6 +271,8 @@ void tcp_init_passive(struct tcp_conn *tc, struct tcp_env *env,
 		      const struct tcp_config *cfg, const struct packet *syn,
 		      uint32_t iss, uint32_t ts_offset, uint64_t now_us);
 void tcp_accept(struct tcp_conn *tc, uint64_t now_us);
+/* The SYN/ACK was sent before there was an endpoint (SYN cookies). */
+void tcp_accept_sent(struct tcp_conn *tc);
 /* Begins an active open: tcp_output() yields the SYN.  State SYN-SENT. */
 void tcp_init_active(struct tcp_conn *tc, struct tcp_env *env,
 		     const struct tcp_config *cfg, uint32_t iss, uint32_t ts_offset,

@@ -1159,6 +1159,7 @@ static void begin(void)
 		w.config.services = &w.service;
 		w.config.service_count = 1;
 		w.config.max_connections = 3;
+		w.config.stateless_half_open = b & 128 ? 1 : UINT32_MAX;
 		w.config.memory_bytes = b & 64 ? 1 << 20 : 64 << 20;
 		w.config.connect_timeout_us = 10 * SECOND;
 		w.proxy = proxy_new(&w.config, &ops, &w, &w.sink, &w.counters);

@@ -442,6 +442,7 @@ void gateway_init(struct gateway *g, struct run *run)
 	}
 	g->config.max_connections = 100;
 	g->config.max_half_open = 100;
+	g->config.stateless_half_open = s->stateless ? 0 : UINT32_MAX;
 	g->config.memory_bytes = 256 << 20;
 	g->config.connect_timeout_us = 20 * SECOND;
 	sim_timer_init(g->sim, &g->timer, fire);

@@ -328,6 +328,13 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 			break;
 		}
 	}
+	s->stateless = proxy && rng_percent(&r, 10);
+	/* A third ACK and first data that are both lost, in a full queue too, reach the
+	 * server, which resets. */
+	if (s->stateless) {
+		s->may_reset = true;
+		s->quiet = false;
+	}
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
@@ -390,7 +397,7 @@ void scenario_print(const struct scenario *s, FILE *out)
 {
 	fprintf(out, "  %s %s%s, joins over %x%s after %llu us, backup %x%s\n",
 		s->proxy ? "proxy" : "engine", s->v6 ? "IPv6" : "IPv4",
-		s->accept_first ? " accept-first" : "", s->join_links, s->rejoin ? " again" : "",
+		s->stateless ? " stateless" : s->accept_first ? " accept-first" : "", s->join_links, s->rejoin ? " again" : "",
 		(unsigned long long)s->join_delay_us, s->backup_links,
 		s->may_reset ? ", may be reset" : "");
 	if (s->proxy_stop_us != TIMER_NEVER)

@@ -384,6 +384,7 @@ struct scenario {
 	bool rejoin;
 	struct server_plan server[CONN_MAX];
 	bool accept_first;
+	bool stateless;                 /* SYNs are answered as in a flood */
 	uint64_t proxy_stop_us;         /* TIMER_NEVER: not */
 	uint64_t drain_us;
 	bool quiet;                     /* no harm on the way but full queues */

@@ -298,6 +298,7 @@ static inline void world_begin(enum proxy_handshake handshake)
 	w.config.service_count = 1;
 	w.config.max_connections = 100;
 	w.config.max_half_open = 100;
+	w.config.stateless_half_open = UINT32_MAX;
 	w.config.memory_bytes = 64 << 20;
 	w.config.connect_timeout_us = 10 * SECOND;
 	for (int i = 0; i < MAX_SERVERS; i++)

@@ -86,6 +86,8 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(c->proxy.service_count, 1);
 	ck_assert_uint_eq(c->proxy.max_connections, 100000);
 	ck_assert_uint_eq(c->proxy.max_half_open, 50000);
+	ck_assert_uint_eq(c->proxy.stateless_half_open, 25000);
+	ck_assert_uint_eq(c->proxy.max_per_source, 0);
 	ck_assert_uint_eq(c->proxy.memory_bytes, 1u << 30);
 	ck_assert_uint_eq(c->workers, 1);
 	ck_assert_str_eq(c->device, "mptcp0");
@@ -126,6 +128,8 @@ START_TEST(test_everything)
 		"  workers = auto\n"
 		"  max_connections = 10\n"
 		"memory=64m\n"
+		"max_per_source = 7\n"
+		"syn_cookies = off\n"
 		"handshake: accept-first\n"
 		"step_aside = never\n"
 		"source = gateway\n"
@@ -160,6 +164,8 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(c->proxy.max_connections, 10);
 	ck_assert_uint_eq(c->proxy.max_half_open, 1024);
 	ck_assert_uint_eq(c->proxy.memory_bytes, 64u << 20);
+	ck_assert_uint_eq(c->proxy.max_per_source, 7);
+	ck_assert_uint_eq(c->proxy.stateless_half_open, UINT32_MAX);
 	ck_assert_str_eq(c->device, "mp-1.0_a");
 	ck_assert_uint_eq(c->queue, 0);
 	ck_assert_uint_eq(c->mark, 0x10);
@@ -235,6 +241,10 @@ START_TEST(test_proxy_mistakes)
 		  "allowed: the absolute path of a socket, at most 107 bytes");
 	bad_proxy("metrics = 127.0.0.1:9584", "metrics: \"127.0.0.1:9584\" is not supported by this "
 		  "version; allowed: nothing");
+	bad_proxy("max_per_source = many", "max_per_source: \"many\" is not a whole number; "
+		  "allowed: 0 (no bound) to 10000000");
+	bad_proxy("syn_cookies = yes", "syn_cookies: \"yes\" is not a value of this key; "
+		  "allowed: on or off");
 	bad_proxy("drain_timeout = 1d", "drain_timeout: \"1d\" is not a whole number; "
 		  "allowed: 0 to 86400, in seconds");
 	bad_proxy("log = loud", "log: \"loud\" is not a value of this key; "
@@ -384,7 +394,7 @@ START_TEST(test_all_told)
 	bad("[proxy]\nqueue = x\nmemroy = 1G\nhandshake = fast\n[service web]\nport = 99999\n",
 	    "f:2: [proxy] queue: \"x\" is not a whole number; allowed: 0 to 65535\n"
 	    "f:3: [proxy] memroy: no such key here, did you mean \"memory\"?; allowed: workers, "
-	    "max_connections, memory, handshake, step_aside, source, device, queue, mark, control, "
+	    "max_connections, max_per_source, memory, syn_cookies, handshake, step_aside, source, device, queue, mark, control, "
 	    "metrics, drain_timeout, log\n"
 	    "f:4: [proxy] handshake: \"fast\" is not a value of this key; allowed: connect-first "
 	    "or accept-first\n"

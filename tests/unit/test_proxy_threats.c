@@ -5,7 +5,11 @@
  */
 #include "proxy_world.h"
 
+#include <stdio.h>
+
+#include "mptcp/internal.h"
 #include "proxy/evict.h"
+#include "proxy/session.h"
 
 /* ---- memory --------------------------------------------------------------------- */
 
@@ -107,6 +111,212 @@ START_TEST(server_that_never_reads_is_ended_when_memory_is_short)
 }
 END_TEST
 
-UNIT_MAIN("proxy/threats", never_reading_is_ended_when_memory_is_short,
+static struct mptcp_conn *server_conn(int i)
+{
+	return w.server[i].session->conn;
+}
+
+/* ---- floods --------------------------------------------------------------------- */
+
+/* SYNs from `n` forged sources; returns how many were taken. */
+static int flood(int n)
+{
+	int taken = 0;
+
+	for (int i = 0; i < n; i++) {
+		char from[IP_ENDPOINT_STRLEN];
+
+		snprintf(from, sizeof(from), "203.0.113.%d:%d", 1 + i % 250, 1024 + i / 250);
+		taken += give_capable(from) == PROXY_TAKE;
+	}
+	return taken;
+}
+
+/* A world in which SYNs are answered statelessly from the `from`-th half-open session on. */
+static void under_pressure(uint32_t from)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.stateless_half_open = from;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+}
+
+START_TEST(syn_flood_costs_no_sessions)
+{
+	under_pressure(2);
+	ck_assert_int_eq(flood(5000), 5000);
+	ck_assert_int_eq(w.opened, 2);          /* connections to the server */
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 2);
+	ck_assert_uint_eq(count(CNT_STATELESS_SENT), 4998);
+	ck_assert_uint_eq(w.down.count, 4998);
+	wire_clear(&w.down);
+	/* A client that is where it says gets MPTCP all the same. */
+	client_open();
+	run(5000);
+	ck_assert_uint_eq(count(CNT_STATELESS_DONE), 1);
+	ck_assert_int_eq(w.opened, 3);
+	connected(2, 0);
+	w.to_send = 300000;
+	w.shut = true;
+	w.server[2].out_total = 500000;
+	w.server[2].fin = true;
+	client_turn();
+	run(10 * SECOND);
+	ck_assert_int_eq(w.conn->mode, MPTCP_MODE_MPTCP);
+	ck_assert_uint_eq(w.server[2].in, 300000);
+	ck_assert_uint_eq(w.received, 500000);
+	ck_assert(w.events & MPTCP_EVENT_CLOSED);
+	ck_assert_uint_eq(count(CNT_SESSIONS_DONE), 1);
+	world_end();
+}
+END_TEST
+
+START_TEST(syn_flood_is_shed_where_answers_are_off)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.max_half_open = 3;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	ck_assert_int_eq(flood(1000), 3);
+	ck_assert_uint_eq(count(CNT_SHED_HALF_OPEN), 997);
+	/* Those whose client never answers go by themselves, the server's side too. */
+	for (int i = 0; i < 3; i++)
+		connected(i, 0);
+	run(100 * SECOND);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	ck_assert_int_eq(give_capable("203.0.113.7:9"), PROXY_TAKE);
+	world_end();
+}
+END_TEST
+
+/* What the client asked for survives, although nobody remembered it. */
+START_TEST(stateless_answer_keeps_the_options)
+{
+	for (int i = 0; i < 8; i++) {
+		const struct tcp_conn *c, *p;
+
+		under_pressure(0);
+		w.mptcp.tcp.mss = i & 1 ? 1460 : 1300;
+		w.mptcp.tcp.timestamps = !(i & 2);
+		w.mptcp.tcp.sack = !(i & 4);
+		w.mptcp.tcp.rcv_wscale = 9;
+		client_open();
+		run(5000);
+		ck_assert_uint_eq(count(CNT_STATELESS_DONE), 1);
+		connected(0, 0);
+		run(SECOND / 10);
+		c = &mptcp_first_subflow(w.conn)->tcp;
+		p = &mptcp_first_subflow(server_conn(0))->tcp;
+		ck_assert_int_eq(server_conn(0)->mode, MPTCP_MODE_MPTCP);
+		ck_assert_uint_eq(p->mss, i & 1 ? 1460 : 1300);
+		ck_assert_int_eq(p->ts_on, !(i & 2));
+		ck_assert_int_eq(p->sack_on, !(i & 2) && !(i & 4));
+		ck_assert_int_eq(p->wscale_on, !(i & 2));
+		if (p->wscale_on)
+			ck_assert_uint_eq(p->snd_wscale, 9);
+		ck_assert_uint_eq(p->iss, c->irs);
+		w.server[0].out_total = 2000000;
+		run(20 * SECOND);
+		ck_assert_uint_eq(w.received, 2000000);
+		world_end();
+	}
+}
+END_TEST
+
+static struct flight answer_to_client(void)
+{
+	ck_assert_uint_eq(w.down.count, 1);
+	return w.down.q[0];
+}
+
+/* Only who got the SYN/ACK can begin, only for some time, and only once. */
+START_TEST(stateless_answers_cannot_be_forged)
+{
+	uint8_t ack[256], mp[40], opt[TCP_OPTIONS_MAX];
+	struct packet synack;
+	struct flow_tuple tx;
+	uint64_t begin;
+
+	under_pressure(0);
+	begin = w.now;
+	give_capable("192.0.2.5:7000");
+	ck_assert_int_eq(packet_parse(answer_to_client().data, answer_to_client().len, &synack), 0);
+	ck_assert(synack.tcp.mptcp.present & MPOPT_CAPABLE);
+	for (int i = 0; i < 7; i++) {
+		struct tcp_header h = { .seq = 1001, .ack = synack.tcp.seq + 1, .flags = TCP_ACK,
+					.window = 1000 };
+		struct mptcp_capable c = {
+			.version = 1, .flags = MPTCP_CAP_HMAC_SHA, .key_count = 2, .sender_key = 77,
+			.receiver_key = synack.tcp.mptcp.capable.sender_key,
+		};
+		enum proxy_verdict want = PROXY_PASS;
+		size_t len, ip_len, mp_len;
+		int opt_len;
+
+		client_tuple(&tx, "192.0.2.5:7000");
+		switch (i) {
+		case 0: h.ack += 8; break;
+		case 1: h.seq++; break;
+		case 2: c.receiver_key ^= 1; break;
+		case 3: tx.src.port++; break;
+		case 4: w.now = begin + 129 * SECOND; break;    /* too late */
+		case 5: want = PROXY_TAKE; break;
+		case 6: want = PROXY_TAKE; break;               /* again */
+		}
+		h.src_port = tx.src.port;
+		h.dst_port = tx.dst.port;
+		mp_len = mptcp_option_build_capable(mp, &c);
+		opt_len = tcp_options_build(opt, &h.opt, mp, mp_len);
+		len = packet_build_tcp(ack, &tx, &h, opt, (size_t)opt_len, 0, 0, 1, &ip_len);
+		packet_finish_checksum(ack, len, ip_len, 0);
+		ck_assert_int_eq(proxy_packet(w.proxy, ack, len, false, w.now), want);
+		flush();
+		w.now = begin + SECOND;
+		ck_assert_uint_eq(count(CNT_STATELESS_DONE), i >= 5);
+		ck_assert_uint_eq(proxy_session_count(w.proxy), i >= 5);
+	}
+	ck_assert_int_eq(w.opened, 1);
+	world_end();
+}
+END_TEST
+
+START_TEST(stateless_ack_past_a_limit_is_reset)
+{
+	under_pressure(0);
+	client_open();
+	proxy_receive();
+	client_receive();       /* its third ACK is under way */
+	w.config.max_connections = 1;
+	w.config.stateless_half_open = UINT32_MAX;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	ck_assert_int_eq(give_capable("192.0.2.9:1000"), PROXY_TAKE);
+	run(SECOND);
+	ck_assert_uint_eq(count(CNT_STATELESS_REFUSED), 1);
+	ck_assert_uint_eq(w.conn->subflow_count, 0);
+	world_end();
+}
+END_TEST
+
+START_TEST(one_source_cannot_take_all)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.max_per_source = 2;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	ck_assert_int_eq(give_capable("192.0.2.5:1"), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.5:2"), PROXY_TAKE);
+	for (int i = 3; i < 100; i++) {
+		char from[IP_ENDPOINT_STRLEN];
+
+		snprintf(from, sizeof(from), "192.0.2.5:%d", i);
+		ck_assert_int_eq(give_capable(from), PROXY_PASS);
+	}
+	ck_assert_uint_eq(count(CNT_SHED_SOURCE), 97);
+	ck_assert_int_eq(give_capable("192.0.2.6:1"), PROXY_TAKE);
+	world_end();
+}
+END_TEST
+
+UNIT_MAIN("proxy/threats", syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
+	  stateless_answer_keeps_the_options, stateless_answers_cannot_be_forged,
+	  stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
+	  never_reading_is_ended_when_memory_is_short,
 	  reading_slowly_is_put_up_with, zero_window_may_last_for_hours,
 	  server_that_never_reads_is_ended_when_memory_is_short)
