@@ -314,7 +314,204 @@ START_TEST(one_source_cannot_take_all)
 }
 END_TEST
 
-UNIT_MAIN("proxy/threats", syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
+/* ---- packets made up by others --------------------------------------------------- */
+
+/* Gives the proxy a packet on the client's first subflow as an attacker would make it. */
+static void forge(uint8_t flags, uint32_t seq, uint32_t ack, const void *payload, size_t len)
+{
+	const struct mptcp_subflow *sf = mptcp_first_subflow(w.conn);
+	struct tcp_header h = { .seq = seq, .ack = ack, .flags = flags, .window = 1000 };
+	uint8_t data[2048], opt[TCP_OPTIONS_MAX];
+	struct tcp_options o = {
+		.has_ts = true, .ts_val = tcp_ts_now(&sf->tcp, w.now), .ts_ecr = sf->tcp.ts_recent,
+	};
+	size_t at, ip_len;
+	int opt_len = tcp_options_build(opt, &o, NULL, 0);
+
+	h.src_port = sf->tx.src.port;
+	h.dst_port = sf->tx.dst.port;
+	at = packet_build_tcp(data, &sf->tx, &h, opt, (size_t)opt_len, len, 0, 1, &ip_len);
+	packet_finish_checksum(data, at, ip_len, csum_add(0, payload, len));
+	memcpy(data + at, payload, len);
+	ck_assert_int_eq(proxy_packet(w.proxy, data, at + len, false, w.now), PROXY_TAKE);
+	flush();
+}
+
+/* RFC 5961: who does not see the connection cannot end it or write into it, and what he
+ * provokes is bounded. */
+START_TEST(blind_packets_do_no_harm)
+{
+	const struct tcp_conn *c, *p;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	c = &mptcp_first_subflow(w.conn)->tcp;
+	p = &mptcp_first_subflow(server_conn(0))->tcp;
+	w.cut = true;
+	for (uint32_t i = 0; i < 4000; i++) {
+		uint32_t guess = c->snd_nxt + 1 + i * 65521;    /* never the right one */
+
+		forge(TCP_RST, guess, 0, NULL, 0);
+		forge(TCP_SYN, guess, 0, NULL, 0);
+		/* Data far before what was acknowledged, or beyond what was sent. */
+		forge(TCP_ACK, c->snd_nxt, c->rcv_nxt + 100000 + i, "injected", 8);
+		forge(TCP_ACK, c->snd_nxt, c->rcv_nxt - 0x40000000 + i, "injected", 8);
+	}
+	ck_assert_uint_eq(p->rcv_nxt, c->snd_nxt);
+	ck_assert_uint_le(count(CNT_TCP_CHALLENGE_ACK), 10);
+	ck_assert_uint_ge(count(CNT_TCP_CHALLENGE_ACK), 1);
+	ck_assert_uint_ge(count(CNT_TCP_BAD_ACK), 4000);
+	ck_assert_uint_eq(count(CNT_TCP_RST_IN), 0);
+	w.cut = false;
+	w.to_send = 100000;
+	w.server[0].out_total = 100000;
+	client_turn();
+	run(20 * SECOND);
+	ck_assert_uint_eq(w.server[0].in, 100000);
+	ck_assert_uint_eq(w.received, 100000);
+	world_end();
+}
+END_TEST
+
+/* Single bytes, none of which touches another, in the whole window of a connection. */
+START_TEST(tiny_fragments_hold_little_memory)
+{
+	const struct tcp_conn *c;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	c = &mptcp_first_subflow(w.conn)->tcp;
+	for (uint32_t i = 0; i < 100000; i++)
+		forge(TCP_ACK, c->snd_nxt + 2 + i * 3, c->rcv_nxt, "x", 1);
+	ck_assert_uint_ge(count(CNT_TCP_OOO_DROPPED), 90000);
+	ck_assert_uint_ge(count(CNT_TCP_OOO), 50);
+	ck_assert_uint_le(w.memory_peak, REASM_SLACK + REASM_FACTOR * count(CNT_TCP_OOO));
+	world_end();
+}
+END_TEST
+
+/* ---- joins ---------------------------------------------------------------------- */
+
+static void join_from(const char *from)
+{
+	struct flow_tuple tx;
+
+	client_tuple(&tx, from);
+	ck_assert_ptr_nonnull(mptcp_join_active(w.conn, &tx, 1, false, w.now));
+	client_turn();
+}
+
+START_TEST(guessed_tokens_leave_nothing)
+{
+	uint64_t seed = 5;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	for (int i = 0; i < 20000; i++) {
+		uint32_t token = (uint32_t)unit_random(&seed) | 1;
+
+		ck_assert_int_eq(give("203.0.113.9:99", TCP_SYN, 1, false, token), PROXY_PASS);
+	}
+	ck_assert_uint_eq(count(CNT_MP_JOIN_UNKNOWN), 20000);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_IN), 0);
+	ck_assert_uint_eq(w.down.count, 0);
+	world_end();
+}
+END_TEST
+
+/*
+ * Somebody who has seen a join, its HMAC included, and repeats it from elsewhere: our nonce
+ * is another one each time (RFC 8684, section 3.2).
+ */
+START_TEST(replayed_join_is_refused)
+{
+	struct wire seen = { NULL, 0, 0 };
+	struct packet p;
+	int replayed = 0;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	join_from("192.0.2.77:5000");
+	/* SYN, and after the SYN/ACK the third ACK. */
+	for (int i = 0; i < 2; i++) {
+		for (size_t k = 0; k < w.up.count; k++)
+			wire_add(&seen, w.up.q[k].data, w.up.q[k].len);
+		run(LATENCY_US);
+	}
+	run(SECOND);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_DONE), 1);
+	w.cut = true;
+	for (size_t k = 0; k < seen.count; k++) {
+		uint8_t *d = seen.q[k].data;
+		struct packet synack;
+		uint64_t sum;
+
+		ck_assert_int_eq(packet_parse(d, seen.q[k].len, &p), 0);
+		if (p.tuple.src.port != 5000)
+			continue;
+		/* From 192.0.2.78; the attacker sees our SYN/ACK and acknowledges it. */
+		d[15] = 78;
+		if (!(p.tcp.flags & TCP_SYN)) {
+			ck_assert(p.tcp.mptcp.present & MPOPT_JOIN_ACK);
+			ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &synack), 0);
+			ck_assert(synack.tcp.mptcp.present & MPOPT_JOIN_SYNACK);
+			d[28] = (uint8_t)((synack.tcp.seq + 1) >> 24);
+			d[29] = (uint8_t)((synack.tcp.seq + 1) >> 16);
+			d[30] = (uint8_t)((synack.tcp.seq + 1) >> 8);
+			d[31] = (uint8_t)(synack.tcp.seq + 1);
+			replayed++;
+		} else {
+			w.cut = false;
+		}
+		d[10] = d[11] = 0;
+		sum = csum_add(0, d, 20);
+		csum_store(d + 10, (uint16_t)~csum_fold(sum));
+		/* as if the device had verified the TCP checksum */
+		ck_assert_int_eq(proxy_packet(w.proxy, d, seen.q[k].len, true, w.now), PROXY_TAKE);
+		flush();
+	}
+	ck_assert_int_eq(replayed, 1);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_BAD_MAC), 1);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_DONE), 1);
+	/* The connection has not noticed. */
+	w.to_send = 100000;
+	client_turn();
+	run(20 * SECOND);
+	ck_assert_uint_eq(w.server[0].in, 100000);
+	wire_clear(&seen);
+	free(seen.q);
+	world_end();
+}
+END_TEST
+
+/* ---- idlers --------------------------------------------------------------------- */
+
+/* Connections that are opened and kept, with a byte now and then: each costs no payload
+ * memory, and one source no more of them than its share. */
+START_TEST(slow_connections_hold_no_payload)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.max_per_source = 1;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	establish();
+	for (int i = 0; i < 360; i++) {
+		w.to_send++;
+		client_turn();
+		run(10 * SECOND);
+		/* The last mapping is kept until the next one. */
+		ck_assert_uint_le(proxy_memory(w.proxy), sizeof(struct mptcp_map));
+	}
+	ck_assert_uint_eq(w.server[0].in, 360);
+	ck_assert_int_eq(give_capable("192.0.2.1:4001"), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_SHED_SOURCE), 1);
+	world_end();
+}
+END_TEST
+
+UNIT_MAIN("proxy/threats", blind_packets_do_no_harm, tiny_fragments_hold_little_memory,
+	  guessed_tokens_leave_nothing, replayed_join_is_refused,
+	  slow_connections_hold_no_payload,
+	  syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
 	  stateless_answer_keeps_the_options, stateless_answers_cannot_be_forged,
 	  stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
 	  never_reading_is_ended_when_memory_is_short,
