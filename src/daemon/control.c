@@ -67,7 +67,8 @@ static bool get_number(const json_t *request, const char *name, uint64_t *out)
 	return true;
 }
 
-static json_t *run_command(struct control *c, const json_t *request, char *err, size_t err_len)
+static json_t *run_command(const struct control_ops *ops, void *ctx, const json_t *request,
+			   char *err, size_t err_len)
 {
 	const char *name = json_string_value(json_object_get(request, "command"));
 	uint64_t n = 0;
@@ -77,30 +78,44 @@ static json_t *run_command(struct control *c, const json_t *request, char *err, 
 		return NULL;
 	}
 	if (!strcmp(name, "status"))
-		return c->ops->status(c->ctx, err, err_len);
+		return ops->status(ctx, err, err_len);
 	if (!strcmp(name, "reload"))
-		return c->ops->reload(c->ctx, err, err_len);
+		return ops->reload(ctx, err, err_len);
 	if (!strcmp(name, "drain"))
-		return c->ops->drain(c->ctx, err, err_len);
+		return ops->drain(ctx, err, err_len);
 	if (!strcmp(name, "connections")) {
 		if (!get_number(request, "offset", &n) && json_object_get(request, "offset")) {
 			snprintf(err, err_len, "offset: not a number");
 			return NULL;
 		}
-		return c->ops->connections(c->ctx, n, err, err_len);
+		return ops->connections(ctx, n, err, err_len);
 	}
 	if (!strcmp(name, "connection")) {
 		if (!get_number(request, "id", &n)) {
 			snprintf(err, err_len, "id: missing, or not a number");
 			return NULL;
 		}
-		return c->ops->connection(c->ctx, n, err, err_len);
+		return ops->connection(ctx, n, err, err_len);
 	}
 	snprintf(err, err_len, "there is no such command: %.50s", name);
 	return NULL;
 }
 
-static void answer(struct client *client, const char *line, size_t len)
+/* A refusal.  Its text may quote what is not UTF-8: of a request, or of a file. */
+static json_t *refusal(char *why)
+{
+	json_t *text = json_string(why);
+
+	if (!text) {
+		for (char *p = why; *p; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+		text = json_string(why);
+	}
+	return json_pack("{s:b, s:o*}", "ok", 0, "error", text);
+}
+
+char *control_answer(const struct control_ops *ops, void *ctx, const char *line, size_t len)
 {
 	char err[512] = "out of memory";
 	json_error_t where;
@@ -108,14 +123,24 @@ static void answer(struct client *client, const char *line, size_t len)
 	char *text;
 
 	if (request)
-		result = run_command(client->control, request, err, sizeof(err));
+		result = run_command(ops, ctx, request, err, sizeof(err));
 	else
 		snprintf(err, sizeof(err), "the request is not JSON: %.200s", where.text);
 	if (result)
 		json_object_set_new(result, "ok", json_true());
 	else
-		result = json_pack("{s:b, s:s+}", "ok", 0, "error", err, "");
+		result = refusal(err);
 	text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+	json_decref(result);
+	json_decref(request);
+	return text;
+}
+
+static void answer(struct client *client, const char *line, size_t len)
+{
+	struct control *c = client->control;
+	char *text = control_answer(c->ops, c->ctx, line, len);
+
 	if (text) {
 		evbuffer_add_printf(bufferevent_get_output(client->bev), "%s\n", text);
 		free(text);
@@ -124,8 +149,6 @@ static void answer(struct client *client, const char *line, size_t len)
 
 		bufferevent_write(client->bev, no_memory, sizeof(no_memory) - 1);
 	}
-	json_decref(result);
-	json_decref(request);
 }
 
 /* ---- clients --------------------------------------------------------------------- */

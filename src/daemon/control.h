@@ -36,6 +36,12 @@ struct control_ops {
 };
 
 /*
+ * The answer to one request line, without line ends: text of the caller's, to be freed, or
+ * NULL when out of memory.
+ */
+char *control_answer(const struct control_ops *ops, void *ctx, const char *line, size_t len);
+
+/*
  * Listens on `path` (mode 0660); its directory is made if missing, and a socket that nobody
  * listens on is replaced.  NULL on failure, with one line in `err`.
  */

@@ -301,4 +301,25 @@ START_TEST(the_path)
 }
 END_TEST
 
-UNIT_MAIN("control", answers, mistakes, bounds, slow_reader, last_answer, the_path)
+static json_t *reload_badly(void *ctx, char *e, size_t n)
+{
+	(void)ctx;
+	snprintf(e, n, "f:1: \"caf\xe9\" is wrong");
+	return NULL;
+}
+
+/* A configuration in another encoding is refused with its own text, as far as that goes. */
+START_TEST(refusals_may_quote_anything)
+{
+	struct control_ops bad = ops;
+	char *text;
+
+	bad.reload = reload_badly;
+	text = control_answer(&bad, NULL, "{\"command\":\"reload\"}", 20);
+	ck_assert_str_eq(text, "{\"ok\":false,\"error\":\"f:1: \\\"caf?\\\" is wrong\"}");
+	free(text);
+}
+END_TEST
+
+UNIT_MAIN("control", refusals_may_quote_anything, answers, mistakes, bounds, slow_reader,
+	  last_answer, the_path)
