@@ -454,6 +454,7 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 	svc->handshake = c->set & COMMON_HANDSHAKE ? c->handshake : d->handshake;
 	svc->source = c->set & COMMON_SOURCE ? c->source : d->source;
 	mptcp_config_default(&svc->mptcp);
+	svc->mptcp.versions = c->set & COMMON_VERSIONS ? c->versions : d->versions;
 	svc->mptcp.checksum = c->set & COMMON_CHECKSUM ? c->checksum : d->checksum;
 	svc->mptcp.max_subflows = c->set & COMMON_MAX_SUBFLOWS ? c->max_subflows :
 				  d->max_subflows;
@@ -518,6 +519,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	};
 
 	mptcp_config_default(&defaults);
+	p.common.versions = defaults.versions;
 	p.common.checksum = defaults.checksum;
 	p.common.max_subflows = defaults.max_subflows;
 	p.common.cc = defaults.tcp.cc;

@@ -21,11 +21,13 @@ struct config_common {
 		COMMON_MAX_SUBFLOWS = 1u << 3,
 		COMMON_CC           = 1u << 4,
 		COMMON_SCHEDULER    = 1u << 5,
+		COMMON_VERSIONS     = 1u << 6,
 	} set;
 	enum proxy_handshake handshake;
 	enum proxy_source source;
 	bool checksum;
 	uint8_t max_subflows;
+	uint8_t versions;               /* MPTCP_VERSION_BIT() */
 	const struct tcp_cc_ops *cc;
 	const struct mptcp_sched_ops *sched;
 };

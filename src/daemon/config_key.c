@@ -299,18 +299,20 @@ static int set_log(struct config_parser *p, const char *value)
 
 static int set_versions(struct config_parser *p, const char *value)
 {
+	struct config_common *c = p->service ? &p->service->common : &p->common;
 	char item[64];
 	const char *at = value;
-	bool any = false;
 
+	c->versions = 0;
 	while ((at = list_item(at, item, sizeof(item)))) {
-		if (!strcmp(item, "0"))
-			return not_yet(p, item);
-		if (strcmp(item, "1"))
+		if (strcmp(item, "0") && strcmp(item, "1"))
 			return not_a_value(p, item);
-		any = true;
+		c->versions |= MPTCP_VERSION_BIT(item[0] - '0');
 	}
-	return any ? 0 : not_a_value(p, "");
+	if (!c->versions)
+		return not_a_value(p, "");
+	c->set |= COMMON_VERSIONS;
+	return 0;
 }
 
 static int set_checksum(struct config_parser *p, const char *value)
@@ -550,7 +552,7 @@ const struct config_key config_keys[] = {
 	{ "drain_timeout", CONFIG_PROXY, false, "0 to 86400, in seconds", set_drain_timeout },
 	{ "log", CONFIG_PROXY, false, "error, warning, notice, info, debug or trace", set_log },
 
-	{ "versions", CONFIG_MPTCP, true, "1", set_versions },
+	{ "versions", CONFIG_MPTCP | CONFIG_SERVICE, true, "0 and 1", set_versions },
 	{ "checksum", CONFIG_MPTCP | CONFIG_SERVICE, false, "on-request or always",
 	  set_checksum },
 	{ "max_subflows", CONFIG_MPTCP | CONFIG_SERVICE, false, "1 to 32", set_max_subflows },

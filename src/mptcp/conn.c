@@ -105,6 +105,7 @@ void mptcp_config_default(struct mptcp_config *c)
 {
 	memset(c, 0, sizeof(*c));
 	tcp_config_default(&c->tcp);
+	c->versions = MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1);
 	c->sched = &mptcp_sched_minrtt;
 	c->max_subflows = 8;
 	c->rcvbuf_initial = 384 * 1024;
@@ -145,6 +146,9 @@ static bool draw_key(struct mptcp_conn *conn, const struct mptcp_drawn *drawn, u
 	}
 	for (int i = 0; i < 64; i++) {
 		env->random(env->ctx, &conn->local_key, sizeof(conn->local_key));
+		/* As good as any, but some implementations take it for none. */
+		if (!conn->local_key)
+			continue;
 		mptcp_key_derive(conn->version, conn->local_key, &conn->local_token, idsn);
 		if (!env->token_usable || env->token_usable(env->ctx, conn->local_token))
 			return true;
@@ -266,18 +270,20 @@ struct mptcp_conn *mptcp_new_passive_drawn(struct mptcp_env *env, const struct m
 	struct mptcp_conn *conn;
 	struct mptcp_subflow *sf;
 
-	if (!(o->present & MPOPT_CAPABLE) || o->capable.version != 1 || o->capable.key_count)
-		return NULL;
-	/* B asks for an extension nobody defined; without H there is no common algorithm. */
-	if (o->capable.flags & MPTCP_CAP_EXTENSIBLE || !(o->capable.flags & MPTCP_CAP_HMAC_SHA))
+	/* What cannot be answered in its own version is not answered at all: a version 1 SYN
+	 * has no key for version 0 (section 3.1). */
+	if (!(o->present & MPOPT_CAPABLE) ||
+	    !(cfg->versions & MPTCP_VERSION_BIT(o->capable.version)) ||
+	    o->capable.key_count != (o->capable.version == 0) ||
+	    !mptcp_capable_flags_ok(&o->capable))
 		return NULL;
 	conn = conn_new(env, cfg, o->capable.version, drawn, owner, deliver, now_us);
 	if (!conn)
 		return NULL;
 	conn->state = MPTCP_SYN_RECEIVED;
-	if (o->capable.flags & MPTCP_CAP_CHECKSUM)
-		conn->checksum_on = true;
-	conn->peer_no_join_initial = o->capable.flags & MPTCP_CAP_NO_JOIN_INITIAL;
+	mptcp_take_capable_flags(conn, &o->capable);
+	if (o->capable.key_count)
+		mptcp_learn_peer_key(conn, o->capable.sender_key);
 	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
 	if (!sf) {
 		mptcp_free(conn);
@@ -307,7 +313,8 @@ struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_co
 				    const struct flow_tuple *tx, void *owner,
 				    mptcp_deliver_fn deliver, uint64_t now_us)
 {
-	struct mptcp_conn *conn = conn_new(env, cfg, 1, NULL, owner, deliver, now_us);
+	uint8_t version = cfg->versions & MPTCP_VERSION_BIT(1) ? 1 : 0;
+	struct mptcp_conn *conn = conn_new(env, cfg, version, NULL, owner, deliver, now_us);
 	struct mptcp_subflow *sf;
 	struct flow_tuple rx;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * MP_CAPABLE and MP_JOIN handshakes, both sides (RFC 8684, sections 3.1 and 3.2).
+ * MP_CAPABLE and MP_JOIN handshakes, both sides (RFC 8684 and RFC 6824, sections 3.1 and
+ * 3.2).
  *
  * A packet is looked at twice: before TCP sees it, to keep away what must not advance
  * the TCP handshake, and after TCP accepted it, to draw the conclusion.
@@ -10,12 +11,15 @@
  *   first subflow, active    SYN/ACK with a key: MPTCP; without: plain TCP
  *   join, passive            ACK with the right HMAC: the subflow is used
  *   join, active             SYN/ACK with the right HMAC, then ours until a fourth ACK
+ *
+ * In version 0 the SYN brings the client's key already.  So nothing of the third ACK is
+ * missed if it gets lost: a DSS proves as much, and the first data carries nothing else.
  */
 #include "base/log.h"
 #include "base/timer.h"
 #include "mptcp/internal.h"
 
-static void learn_peer_key(struct mptcp_conn *conn, uint64_t key)
+void mptcp_learn_peer_key(struct mptcp_conn *conn, uint64_t key)
 {
 	uint64_t idsn;
 
@@ -49,12 +53,32 @@ static void established(struct mptcp_subflow *sf, enum mptcp_mode mode, uint64_t
 	conn->events |= MPTCP_EVENT_ESTABLISHED;
 }
 
+bool mptcp_capable_flags_ok(const struct mptcp_capable *c)
+{
+	return !(c->flags & MPTCP_CAP_EXTENSIBLE) && c->flags & MPTCP_CAP_HMAC_SHA;
+}
+
+void mptcp_take_capable_flags(struct mptcp_conn *conn, const struct mptcp_capable *c)
+{
+	if (c->flags & MPTCP_CAP_CHECKSUM)
+		conn->checksum_on = true;
+	/* In version 0 this bit would be a hash algorithm. */
+	conn->peer_no_join_initial = conn->version >= 1 && c->flags & MPTCP_CAP_NO_JOIN_INITIAL;
+}
+
 /* A key pair that belongs to this connection. */
 static bool has_our_keys(const struct mptcp_conn *conn, const struct mptcp_options *o)
 {
 	return o->present & MPOPT_CAPABLE && o->capable.version == conn->version &&
 	       o->capable.key_count == 2 && o->capable.receiver_key == conn->local_key &&
 	       (!conn->peer_key_known || o->capable.sender_key == conn->remote_key);
+}
+
+/* Whether the packet shows that the client has our MP_CAPABLE, and we have its key. */
+static bool completes(const struct mptcp_conn *conn, const struct mptcp_options *o)
+{
+	return has_our_keys(conn, o) ||
+	       (conn->version == 0 && o->present & MPOPT_DSS && !(o->present & MPOPT_CAPABLE));
 }
 
 static bool join_before(struct mptcp_subflow *sf, const struct packet *p)
@@ -109,12 +133,14 @@ bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p, ui
 		}
 		return false;
 	}
+	if (completes(conn, o))
+		return true;
 	/* A DSS whose sender's third ACK was lost: our SYN/ACK again will bring that back. */
 	if (o->present && !(o->present & MPOPT_CAPABLE))
 		return false;
 	/* Without the peer's key nothing after the first bytes can be read.  Only the
 	 * packet that begins at the first byte may decide for plain TCP. */
-	return has_our_keys(conn, o) || p->tcp.seq == sf->tcp.irs + 1;
+	return p->tcp.seq == sf->tcp.irs + 1;
 }
 
 static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
@@ -131,12 +157,13 @@ static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint
 		tcp_request_ack(&sf->tcp); /* the fourth ACK */
 		return;
 	}
-	if (!has_our_keys(conn, &p->tcp.mptcp)) {
+	if (!completes(conn, &p->tcp.mptcp)) {
 		established(sf, MPTCP_MODE_FALLBACK, now_us);
 		return;
 	}
-	learn_peer_key(conn, c->sender_key);
-	if (c->flags & MPTCP_CAP_CHECKSUM)
+	if (!conn->peer_key_known)
+		mptcp_learn_peer_key(conn, c->sender_key);
+	if (p->tcp.mptcp.present & MPOPT_CAPABLE && c->flags & MPTCP_CAP_CHECKSUM)
 		conn->checksum_on = true;
 	sf->confirmed = true;
 	established(sf, MPTCP_MODE_MPTCP, now_us);
@@ -182,14 +209,12 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 	}
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
 	if (!(o->present & MPOPT_CAPABLE) || o->capable.version != conn->version ||
-	    o->capable.key_count != 1) {
+	    o->capable.key_count != 1 || !mptcp_capable_flags_ok(&o->capable)) {
 		established(sf, MPTCP_MODE_FALLBACK, now_us);
 		return;
 	}
-	learn_peer_key(conn, o->capable.sender_key);
-	if (o->capable.flags & MPTCP_CAP_CHECKSUM)
-		conn->checksum_on = true;
-	conn->peer_no_join_initial = o->capable.flags & MPTCP_CAP_NO_JOIN_INITIAL;
+	mptcp_learn_peer_key(conn, o->capable.sender_key);
+	mptcp_take_capable_flags(conn, &o->capable);
 	established(sf, MPTCP_MODE_MPTCP, now_us);
 }
 

@@ -36,6 +36,16 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us);
 
 /* ---- handshake.c -------------------------------------------------------------- */
 
+/* The peer's key is known: its token and its first DSN are, too. */
+void mptcp_learn_peer_key(struct mptcp_conn *conn, uint64_t key);
+/*
+ * Whether MP_CAPABLE can be answered: B asks for an extension nobody defined; H is the one
+ * hash algorithm of each version (section 3.1 of both RFCs).
+ */
+bool mptcp_capable_flags_ok(const struct mptcp_capable *c);
+/* What the flags of the peer's SYN or SYN/ACK ask for. */
+void mptcp_take_capable_flags(struct mptcp_conn *conn, const struct mptcp_capable *c);
+
 /*
  * Looks at a packet before TCP does, while a handshake is under way.  Returns false
  * if the packet must not reach TCP (dropped, or the subflow was reset).

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One Multipath TCP connection (RFC 8684), without I/O.
+ * One Multipath TCP connection (RFC 8684; RFC 6824 for version 0), without I/O.
+ * Sections named alone are those of RFC 8684, which RFC 6824 shares but where it is said.
  *
  * A connection owns its subflows, the send queue that they share, and what
  * arrived before its turn.  The caller owns clocks, wires and tables: it finds the
@@ -78,8 +79,13 @@ enum mptcp_event {
 	MPTCP_EVENT_PLAIN_SYN   = 1u << 7,  /* the client repeated its SYN without MP_CAPABLE */
 };
 
+/* Bits of mptcp_config.versions. */
+#define MPTCP_VERSION_BIT(version) (1u << (version))
+#define MPTCP_VERSIONS 2                /* 0: RFC 6824, 1: RFC 8684 */
+
 struct mptcp_config {
 	struct tcp_config tcp;          /* tcp.mss for IPv4; IPv6 has 20 less */
+	uint8_t versions;               /* that are spoken, at least one; the highest is offered */
 	const struct mptcp_sched_ops *sched;
 	bool checksum;                  /* ask for DSS checksums (A flag) in any case */
 	uint8_t max_subflows;
@@ -192,7 +198,7 @@ struct mptcp_conn {
 	bool checksum_on;
 	bool peer_key_known;
 	bool joined_once;               /* a second subflow carried data: no more fallback */
-	bool peer_no_join_initial;      /* C flag */
+	bool peer_no_join_initial;      /* C flag (v1) */
 	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
 					 * in case they still reach it and it has not noticed */
 	uint64_t unmapped_us;           /* ... when unmapped data came last */
@@ -279,8 +285,8 @@ void mptcp_free(struct mptcp_conn *conn);
  */
 struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct packet *syn,
 					 uint64_t now_us, enum mptcp_reset_reason *reason);
-/* Sends an RST with MP_TCPRST in answer to `p`. */
-void mptcp_refuse_join(struct counters *counters, const struct packet *p,
+/* Sends an RST, in version 1 with MP_TCPRST, in answer to `p`. */
+void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,
 		       enum mptcp_reset_reason reason, const struct packet_sink *sink);
 /* Opens another subflow; NULL if the connection cannot have one now. */
 struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct flow_tuple *tx,

@@ -27,7 +27,7 @@ static size_t capable_for_syn(const struct mptcp_conn *conn, uint8_t *out)
 	struct mptcp_capable c = {
 		.version = conn->version,
 		.flags = MPTCP_CAP_HMAC_SHA | (conn->checksum_on ? MPTCP_CAP_CHECKSUM : 0),
-		.key_count = conn->active ? 0 : 1,
+		.key_count = conn->active && conn->version >= 1 ? 0 : 1,
 		.sender_key = conn->local_key,
 	};
 
@@ -80,7 +80,8 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 	return n;
 }
 
-/* The first subflow of an active open repeats both keys until it has heard MPTCP. */
+/* The first subflow of an active open repeats both keys until it has heard MPTCP, in
+ * version 1 on its first data, too. */
 static size_t capable_ack(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
 {
 	const struct mptcp_conn *conn = sf->conn;
@@ -187,7 +188,7 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	if (sf->tcp.active && sf->mac_sent)
 		return join_ack(sf, out);
 	if (sf->tcp.active && !sf->join && !sf->confirmed &&
-	    (tx->len ? tx->map_seq == sf->tcp.iss + 1 : !fin_turn(conn)))
+	    (tx->len ? conn->version >= 1 && tx->map_seq == sf->tcp.iss + 1 : !fin_turn(conn)))
 		return capable_ack(sf, tx, out);
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 		return 0;
@@ -246,14 +247,14 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 	sink->emit(sink->ctx, &out);
 }
 
-void mptcp_refuse_join(struct counters *counters, const struct packet *p,
+void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,
 		       enum mptcp_reset_reason reason, const struct packet_sink *sink)
 {
 	uint8_t headers[PACKET_HEADER_MAX], options[TCP_OPTIONS_MAX], mp[TCP_OPTIONS_MAX];
 	struct packet_out out = { .headers = headers };
 	struct flow_tuple tx;
 	struct tcp_header h;
-	size_t mp_len;
+	size_t mp_len = 0;
 	int opt_len;
 
 	memset(&h, 0, sizeof(h));
@@ -262,10 +263,13 @@ void mptcp_refuse_join(struct counters *counters, const struct packet *p,
 	flow_tuple_reverse(&tx, &p->tuple);
 	h.src_port = tx.src.port;
 	h.dst_port = tx.dst.port;
-	mp_len = mptcp_option_build_tcprst(mp, reason == MPTCP_RST_RESOURCES
-						       ? MPTCP_TCPRST_TRANSIENT
-						       : 0,
-					   reason);
+	if (version >= 1) {
+		mp_len = mptcp_option_build_tcprst(mp, reason == MPTCP_RST_RESOURCES
+							       ? MPTCP_TCPRST_TRANSIENT
+							       : 0,
+						   reason);
+		counter_inc(counters, CNT_MP_TCPRST_OUT);
+	}
 	opt_len = tcp_options_build(options, &h.opt, mp, mp_len);
 	if (opt_len < 0)
 		return;
@@ -274,6 +278,5 @@ void mptcp_refuse_join(struct counters *counters, const struct packet *p,
 					   &out.ip_len);
 	out.segment_len = 1;
 	counter_inc(counters, CNT_TCP_RST_OUT);
-	counter_inc(counters, CNT_MP_TCPRST_OUT);
 	sink->emit(sink->ctx, &out);
 }

@@ -128,6 +128,25 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	}
 }
 
+/*
+ * The peer's wish about the path that it was sent on; in version 0 it may name another by
+ * address id (RFC 6824, section 3.3.8).
+ */
+static void recv_prio(struct mptcp_subflow *sf, const struct mptcp_options *o)
+{
+	struct mptcp_subflow *other;
+
+	if (!o->prio.has_addr_id) {
+		sf->peer_backup = o->prio.backup;
+		return;
+	}
+	if (sf->conn->version >= 1)
+		return;
+	list_for_each(other, &sf->conn->subflows, link)
+		if (other->remote_id == o->prio.addr_id)
+			other->peer_backup = o->prio.backup;
+}
+
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -135,8 +154,9 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
 	struct mptcp_subflow *other;
 
 	if (o->present & MPOPT_PRIO)
-		sf->peer_backup = o->prio.backup;
-	if (o->present & MPOPT_ADD_ADDR && !o->add_addr.echo) {
+		recv_prio(sf, o);
+	/* In version 0 there is neither echo nor HMAC, and nothing to answer. */
+	if (o->present & MPOPT_ADD_ADDR && conn->version >= 1 && o->add_addr.has_mac) {
 		/* We open no subflows towards clients; the echo ends its repetition. */
 		sf->echo = o->add_addr;
 		sf->echo.echo = true;

@@ -470,10 +470,18 @@ static void send_fin(struct mptcp_conn *conn, uint64_t now_us)
 	mptcp_advance_close(conn, now_us);
 }
 
+/* Version 0 wants the third packet to carry MP_CAPABLE, for which data has no room. */
+static bool third_ack_due(const struct mptcp_subflow *sf)
+{
+	return sf->conn->version == 0 && sf->tcp.active && !sf->join && !sf->confirmed &&
+	       sf->tcp.snd_nxt == sf->tcp.iss + 1;
+}
+
 /* A pure ACK, which a data segment may still make needless. */
 static bool is_plain_ack(const struct mptcp_subflow *sf, const struct tcp_tx *tx)
 {
-	return !tx->len && tx->flags == TCP_ACK && tx->seq == sf->tcp.snd_nxt;
+	return !tx->len && tx->flags == TCP_ACK && tx->seq == sf->tcp.snd_nxt &&
+	       !third_ack_due(sf);
 }
 
 static void drain_tcp(struct mptcp_subflow *sf, bool acks, const struct packet_sink *sink,

@@ -286,7 +286,7 @@ void session_join(struct session *s, const struct packet *p, uint64_t now_us)
 		sf->owner = f;
 		return;
 	}
-	mptcp_refuse_join(proxy->counters, p, reason, proxy->sink);
+	mptcp_refuse_join(proxy->counters, s->conn->version, p, reason, proxy->sink);
 	/* Stray packets of this client must not meet the server's own connection. */
 	if (f)
 		flowtable_set_closed(&proxy->flows, f, now_us + SESSION_CLOSED_FLOW_US);

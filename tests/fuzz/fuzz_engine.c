@@ -542,7 +542,7 @@ static void input_bare(const struct packet *p)
 		 p->tcp.mptcp.join.token == w.conn->local_token &&
 		 (p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN &&
 		 !mptcp_join_passive(w.conn, p, w.now, &reason))
-		mptcp_refuse_join(&w.counters, p, reason, &w.sink);
+		mptcp_refuse_join(&w.counters, w.conn->version, p, reason, &w.sink);
 }
 
 static void input(uint8_t *data, size_t len)
@@ -1132,6 +1132,8 @@ static void begin(void)
 	w.sink = (struct packet_sink){ NULL, emit };
 	mptcp_config_default(c);
 	c->checksum = a & 16;
+	if (!w.version)
+		c->versions = MPTCP_VERSION_BIT(0);
 	if (b & 1)
 		c->sndbuf_initial = 8192;
 	if (b & 2)

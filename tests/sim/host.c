@@ -455,10 +455,11 @@ static void passive_join(struct host *h, const struct packet *p)
 		if (sf)
 			flow_new(ep, sf);
 		else
-			mptcp_refuse_join(&h->counters, p, reason, &sink);
+			mptcp_refuse_join(&h->counters, ep->conn->version, p, reason, &sink);
 		return;
 	}
-	mptcp_refuse_join(&h->counters, p, reason, &sink);
+	/* Whose it was, and so in which version, is not known. */
+	mptcp_refuse_join(&h->counters, 0, p, reason, &sink);
 }
 
 static void timewait_input(struct host *h, struct flow *f, const struct packet *p)

@@ -28,7 +28,7 @@ static const struct {
 	{ false, 0, NULL },     /* the end */
 };
 
-enum kind { DIRECTED, ENGINE, PROXY, REGRESSION };
+enum kind { DIRECTED, DIRECTED_V0, ENGINE, PROXY, REGRESSION };
 
 struct job {
 	enum kind kind;
@@ -68,11 +68,11 @@ static bool job_at(uint64_t n, struct job *j)
 	int modes = run_engine + run_proxy;
 
 	if (run_directed) {
-		if (n < directed_total) {
-			*j = (struct job){ DIRECTED, n };
+		if (n < 2 * directed_total) {
+			*j = (struct job){ n % 2 ? DIRECTED_V0 : DIRECTED, n / 2 };
 			return true;
 		}
-		n -= directed_total;
+		n -= 2 * directed_total;
 		if (n < regression_total) {
 			*j = (struct job){ REGRESSION, n };
 			return true;
@@ -90,13 +90,18 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 {
 	switch (j->kind) {
 	case DIRECTED:
+	case DIRECTED_V0:
 		directed_at(j->number)->make(s);
 		s->name = directed_at(j->number)->name;
 		s->seed = 1;
-		snprintf(name, room, "--scenario %s", s->name);
+		if (j->kind == DIRECTED_V0)
+			s->cfg[0].versions = MPTCP_VERSION_BIT(0);
+		snprintf(name, room, "--scenario %s%s", s->name,
+			 j->kind == DIRECTED_V0 ? " --v0" : "");
 		break;
 	case REGRESSION:
 		scenario_random(s, regressions[j->number].seed, regressions[j->number].proxy);
+		s->cfg[0].versions = MPTCP_VERSION_BIT(1); /* what they failed in */
 		snprintf(name, room, "--mode %s --seed %llu (once: %s)",
 			 regressions[j->number].proxy ? "proxy" : "engine",
 			 (unsigned long long)regressions[j->number].seed,
@@ -236,7 +241,7 @@ static int usage(const char *self)
 		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED]\n"
 		"       [--jobs N]\n"
 		"       %s --mode engine|proxy --seed SEED [-v] [--pcap FILE]\n"
-		"       %s --scenario NAME [-v] [--pcap FILE]\n"
+		"       %s --scenario NAME [--v0] [-v] [--pcap FILE]\n"
 		"       %s --list\n", self, self, self, self);
 	return 2;
 }
@@ -266,13 +271,14 @@ int main(int argc, char **argv)
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "scenario", required_argument, NULL, 'S' },
+		{ "v0", no_argument, NULL, '0' },
 		{ "pcap", required_argument, NULL, 'p' },
 		{ "list", no_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *scenario = NULL;
 	unsigned jobs = 2;
-	bool one = false, list = false;
+	bool one = false, list = false, v0 = false;
 	uint64_t seed = 0;
 	struct job j;
 	int c;
@@ -303,6 +309,9 @@ int main(int argc, char **argv)
 		case 'S':
 			scenario = optarg;
 			break;
+		case '0':
+			v0 = true;
+			break;
 		case 'p':
 			pcap = optarg;
 			break;
@@ -331,7 +340,7 @@ int main(int argc, char **argv)
 	if (scenario) {
 		for (uint64_t n = 0; directed_at(n); n++) {
 			if (!strcmp(directed_at(n)->name, scenario)) {
-				j = (struct job){ DIRECTED, n };
+				j = (struct job){ v0 ? DIRECTED_V0 : DIRECTED, n };
 				return run_single(&j);
 			}
 		}

@@ -335,6 +335,9 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 		s->may_reset = true;
 		s->quiet = false;
 	}
+	/* The seeds before that were found and kept when there was version 1 alone. */
+	if (seed > SEED_HEAVY && rng_percent(&r, 30))
+		s->cfg[0].versions = MPTCP_VERSION_BIT(0);
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
@@ -395,8 +398,9 @@ static void print_plan(const struct app_plan *p, const char *name, FILE *out)
 
 void scenario_print(const struct scenario *s, FILE *out)
 {
-	fprintf(out, "  %s %s%s, joins over %x%s after %llu us, backup %x%s\n",
-		s->proxy ? "proxy" : "engine", s->v6 ? "IPv6" : "IPv4",
+	fprintf(out, "  %s v%d %s%s, joins over %x%s after %llu us, backup %x%s\n",
+		s->proxy ? "proxy" : "engine", s->cfg[0].versions & MPTCP_VERSION_BIT(1) ? 1 : 0,
+		s->v6 ? "IPv6" : "IPv4",
 		s->stateless ? " stateless" : s->accept_first ? " accept-first" : "", s->join_links, s->rejoin ? " again" : "",
 		(unsigned long long)s->join_delay_us, s->backup_links,
 		s->may_reset ? ", may be reset" : "");

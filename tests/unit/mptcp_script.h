@@ -451,7 +451,8 @@ static inline void script_give_(struct script_flow *f, const struct packet *pkt)
 	} else if (new && pkt->tcp.mptcp.present & MPOPT_JOIN_SYN && p->conn) {
 		f->f.sf = mptcp_join_passive(p->conn, pkt, p->now_us, &reason);
 		if (!f->f.sf)
-			mptcp_refuse_join(&p->counters, pkt, reason, &p->sink);
+			mptcp_refuse_join(&p->counters, p->conn->version, pkt, reason,
+					  &p->sink);
 	} else if (p->conn) {
 		script_fail_("no subflow");
 	}
@@ -802,8 +803,8 @@ static inline void script_write_(uint64_t len)
 
 /*
  * accept, write N, shutdown, abort, consume N: the caller's calls; drop: what was sent and
- * not looked at is forgotten; checksum, max_subflows N: configuration, before the first
- * packet; connect: the connection opens to the peer; join FLOW ID [backup]: and adds a path.
+ * not looked at is forgotten; checksum, versions BITS, max_subflows N: configuration, before
+ * the first packet; connect: the connection opens to the peer; join FLOW ID [backup]: and adds a path.
  */
 static inline void script_command_(const char *line)
 {
@@ -827,6 +828,8 @@ static inline void script_command_(const char *line)
 		peer_forget(p);
 	} else if (!strcmp(word, "checksum")) {
 		p->cfg.checksum = true;
+	} else if (!strcmp(word, "versions")) {
+		p->cfg.versions = (uint8_t)script_number_(&line);
 	} else if (!strcmp(word, "max_subflows")) {
 		p->cfg.max_subflows = (uint8_t)script_number_(&line);
 	} else if (!strcmp(word, "connect")) {
@@ -934,6 +937,7 @@ static inline void script_begin(uint8_t version)
 	memset(&script_, 0, sizeof(script_));
 	peer_init(&script_.p);
 	script_.version = version;
+	script_.p.cfg.versions = (uint8_t)MPTCP_VERSION_BIT(version);
 	mptcp_key_derive(version, PEER_KEY, &token, &script_.peer_idsn);
 	script_.began = true;
 }
@@ -946,7 +950,9 @@ static inline void script_lines(const char *const *lines)
 
 		script_.line = *lines;
 		script_.line_number++;
-		script_run_due_();
+		/* What a `!' does may go along with what is due already. */
+		if (**lines != '!')
+			script_run_due_();
 		if (strchr("<+!", **lines))
 			script_nothing_left_();
 		switch (**lines) {
@@ -959,7 +965,6 @@ static inline void script_lines(const char *const *lines)
 		default: script_fail_("no such line");
 		}
 		if (script_.p.conn) {
-			script_run_due_();
 			script_.events |= script_.p.conn->events;
 			script_.p.conn->events = 0;
 		}
@@ -969,16 +974,28 @@ static inline void script_lines(const char *const *lines)
 static inline void script_end(void)
 {
 	script_.line = "the end";
+	script_run_due_();
 	script_nothing_left_();
 	peer_fini(&script_.p);
 	script_.began = false;
 }
 
+/* For what lines cannot ask. */
+static inline const struct mptcp_subflow *script_subflow(int flow)
+{
+	return script_.flow[flow].f.sf;
+}
+
 #define SCRIPT_LINES(...) script_lines((const char *const[]){ __VA_ARGS__, NULL })
-#define SCRIPT(version, ...)                                                              \
+/* Goes on with SCRIPT_LINES() and code; script_end() follows. */
+#define SCRIPT_BEGIN(version, ...)                                                        \
 	do {                                                                              \
 		script_begin(version);                                                    \
 		SCRIPT_LINES(__VA_ARGS__);                                                \
+	} while (0)
+#define SCRIPT(version, ...)                                                              \
+	do {                                                                              \
+		SCRIPT_BEGIN(version, __VA_ARGS__);                                       \
 		script_end();                                                             \
 	} while (0)
 /* The same lines in both versions. */

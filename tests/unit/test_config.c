@@ -153,6 +153,7 @@ START_TEST(test_everything)
 		"proxy_protocol = off\n"
 		"handshake = connect-first\n"
 		"source = client\n"
+		"versions = 0,1\n"
 		"checksum = on-request\n"
 		"max_subflows = 32\n"
 		"congestion_control = cubic\n"
@@ -181,6 +182,7 @@ START_TEST(test_everything)
 	ck_assert(one->upstream_original);
 	ck_assert_int_eq(one->handshake, PROXY_ACCEPT_FIRST);
 	ck_assert_int_eq(one->source, PROXY_SOURCE_GATEWAY);
+	ck_assert_uint_eq(one->mptcp.versions, MPTCP_VERSION_BIT(1));
 	ck_assert(one->mptcp.checksum);
 	ck_assert_uint_eq(one->mptcp.max_subflows, 3);
 	ck_assert_str_eq(one->mptcp.tcp.cc->name, "reno");
@@ -190,6 +192,7 @@ START_TEST(test_everything)
 	ck_assert_str_eq(ip_endpoint_format(&two->upstream, buf), "[2001:db8::1]:8080");
 	ck_assert_int_eq(two->handshake, PROXY_CONNECT_FIRST);
 	ck_assert_int_eq(two->source, PROXY_SOURCE_CLIENT);
+	ck_assert_uint_eq(two->mptcp.versions, MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1));
 	ck_assert(!two->mptcp.checksum);
 	ck_assert_uint_eq(two->mptcp.max_subflows, 32);
 	ck_assert_str_eq(two->mptcp.tcp.cc->name, "cubic");
@@ -254,10 +257,10 @@ END_TEST
 
 START_TEST(test_mptcp_mistakes)
 {
-	bad_mptcp("versions = 1, 0",
-		  "versions: \"0\" is not supported by this version; allowed: 1");
-	bad_mptcp("versions = 2", "versions: \"2\" is not a value of this key; allowed: 1");
-	bad_mptcp("versions = ,", "versions: the value is empty; allowed: 1");
+	bad_mptcp("versions = 2", "versions: \"2\" is not a value of this key; allowed: 0 and 1");
+	bad_mptcp("versions = 1 0", "versions: \"1 0\" is not a value of this key; "
+		  "allowed: 0 and 1");
+	bad_mptcp("versions = ,", "versions: the value is empty; allowed: 0 and 1");
 	bad_mptcp("checksum = never", "checksum: \"never\" is not a value of this key; "
 		  "allowed: on-request or always");
 	bad_mptcp("max_subflows = 33",
@@ -294,10 +297,11 @@ START_TEST(test_service_mistakes)
 		    "address: the key is here for the second time; allowed: once");
 	bad_service("sheduler = minrtt",
 		    "sheduler: no such key here, did you mean \"scheduler\"?; allowed: handshake, "
-		    "source, checksum, max_subflows, congestion_control, scheduler, address, port, "
+		    "source, versions, checksum, max_subflows, congestion_control, scheduler, "
+		    "address, port, "
 		    "upstream, proxy_protocol");
 	bad_service("queue = 1", "queue: no such key here, it belongs into [proxy]; allowed: "
-		    "handshake, source, checksum, max_subflows, congestion_control, scheduler, "
+		    "handshake, source, versions, checksum, max_subflows, congestion_control, scheduler, "
 		    "address, port, upstream, proxy_protocol");
 	bad(WEB "handshake = accept-first\n    now\n    or never\n",
 	    "f:5: [service web] handshake: the value cannot go on over several lines; "

@@ -272,7 +272,7 @@ START_TEST(too_many_joins_are_refused)
 	ck_assert_ptr_null(mptcp_join_passive(p.conn, &syn, p.now_us, &reason));
 	ck_assert_int_eq(reason, MPTCP_RST_RESOURCES);
 	peer_forget(&p);
-	mptcp_refuse_join(&p.counters, &syn, reason, &p.sink);
+	mptcp_refuse_join(&p.counters, p.conn->version, &syn, reason, &p.sink);
 	rst = peer_next(&p);
 	ck_assert_ptr_nonnull(rst);
 	ck_assert(rst->tcp.flags & TCP_RST);

@@ -1,45 +1,236 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scenarios of the handshakes, for both versions of the protocol. */
+/*
+ * What is different in version 0 (RFC 6824), and what version is spoken (RFC 8684, section
+ * 3.1).
+ */
 #include "mptcp_script.h"
 
-START_TEST(join_synack_and_third_ack_lost)
+/* ---- which version -------------------------------------------------------------- */
+
+START_TEST(a_client_is_served_in_its_version)
 {
-	SCRIPT(1, OPEN,
-	       "< b S join(2)",
-	       "> b SA join(0)",
-	       "+ 1100ms",
-	       "> b SA seq 0 join(0)",
-	       "< b A join",
-	       "> b A dss(A0)",
-	       "? subflows 2");
+	SCRIPT(0, "! versions 3", OPEN, "? mode mptcp");
+	SCRIPT(1, "! versions 3", OPEN, "? mode mptcp");
 }
 END_TEST
 
-START_TEST(data_both_ways)
+START_TEST(versions_not_configured_pass)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b PA len 5 dss(a0 m0+5@1)",
+	SCRIPT(0, "! versions 2", "< a S capable", "? passed");
+	SCRIPT(1, "! versions 1", "< a S capable", "? passed");
+}
+END_TEST
+
+START_TEST(later_versions_pass)
+{
+	SCRIPT_BOTH("! versions 3", "< a S capable(v2 keys 0)", "? passed");
+}
+END_TEST
+
+START_TEST(the_highest_version_is_offered)
+{
+	SCRIPT(1, "! versions 3", "! connect", "> a S capable");
+	SCRIPT(0, "! versions 1", "! connect", "> a S capable");
+}
+END_TEST
+
+START_TEST(an_answer_in_another_version_is_none)
+{
+	SCRIPT(1, "! connect", "> a S capable",
+	       "< a SA capable(v0)",
+	       "? mode fallback",
+	       "> a A");
+	SCRIPT(0, "! connect", "> a S capable",
+	       "< a SA capable(v1)",
+	       "? mode fallback",
+	       "> a A");
+}
+END_TEST
+
+START_TEST(third_ack_in_another_version_falls_back)
+{
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a A capable(v1)", "? mode fallback", "> a A");
+	SCRIPT(1, "< a S capable", "! accept", "> a SA capable",
+	       "< a A capable(v0)", "? mode fallback", "> a A");
+}
+END_TEST
+
+/* ---- the handshake of version 0 -------------------------------------------------- */
+
+START_TEST(v0_dss_completes_the_handshake)
+{
+	/* The third ACK is lost; the first data has no room for the keys. */
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "? mode mptcp",
+	       "= 5",
+	       "+ 10ms",
+	       "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(v0_second_data_completes_the_handshake)
+{
+	/* ... and the first data, too. */
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
+	       "? mode mptcp",
+	       "> a A ack 1 sack 6-11 dss(A0)",
+	       "< a PA seq 1 len 5 dss(a0 m0+5@1)",
+	       "> a A dss(A10)",
+	       "= 10");
+}
+END_TEST
+
+START_TEST(v0_keys_and_dss_in_one_packet)
+{
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a PA len 5 capable dss(A0 M0+5@1)",
+	       "? mode mptcp",
+	       "= 5",
+	       "+ 10ms",
+	       "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(v0_third_ack_without_option_falls_back)
+{
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a A",
+	       "? mode fallback",
+	       "> a A",
+	       "< a PA len 5 of 0",
 	       "= 5",
 	       "+ 50ms",
-	       "> b A dss(A5)",
-	       "! write 1000",
-	       "> a PA len 1000 dss(A5 M0+1000@1)",
-	       "< a A dss(a1000)",
-	       "! shutdown",
-	       "> a A dss(A5 m1000+1@0 F)",
-	       "> b A dss(A5 m1000+1@0 F)");
+	       "> a A");
 }
 END_TEST
 
-START_TEST(active_open)
+START_TEST(v0_wrong_keys_fall_back)
 {
-	SCRIPT(1, "! connect",
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a A capable(badkey)",
+	       "? mode fallback",
+	       "> a A");
+}
+END_TEST
+
+START_TEST(v0_third_packet_has_the_keys)
+{
+	/* Data is ready at once, and still it comes second. */
+	SCRIPT(0, "! connect",
+	       "> a S capable",
+	       "< a SA capable",
+	       "! write 10",
+	       "> a A capable",
+	       "> a PA len 10 dss(A0 M0+10@1)",
+	       "< a A dss(a10)");
+}
+END_TEST
+
+START_TEST(v0_keys_are_repeated_until_a_dss_came)
+{
+	SCRIPT(0, "! connect",
 	       "> a S capable",
 	       "< a SA capable",
 	       "> a A capable",
-	       "! write 10",
-	       "> a PA len 10 capable(len 10)");
+	       "+ 1s",
+	       "< a SA seq 0 capable",
+	       "> a A capable",
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "+ 50ms",
+	       "> a A dss(A5)");
 }
 END_TEST
 
-UNIT_MAIN("mptcp_versions", join_synack_and_third_ack_lost, data_both_ways, active_open)
+START_TEST(v0_active_falls_back_without_option)
+{
+	SCRIPT(0, "! connect", "> a S capable", "< a SA", "? mode fallback", "> a A");
+}
+END_TEST
+
+START_TEST(c_bit_is_an_algorithm_in_v0)
+{
+	SCRIPT_BOTH("< a S capable(flags CH)", "! accept", "> a SA capable",
+		    "< a A capable(flags CH)", "? mode mptcp", "+ 10ms", "> a A dss(A0)");
+	for (uint8_t version = 0; version <= 1; version++) {
+		SCRIPT_BEGIN(version, "< a S capable(flags CH)");
+		ck_assert_int_eq(script_.p.conn->peer_no_join_initial, version);
+		script_end();
+	}
+}
+END_TEST
+
+/* ---- everything else that differs -------------------------------------------------- */
+
+START_TEST(v0_refuses_joins_without_mp_tcprst)
+{
+	SCRIPT(0, "! max_subflows 1", OPEN, "< b S join(2)", "> b RA");
+	SCRIPT(1, "! max_subflows 1", OPEN, "< b S join(2)", "> b RA tcprst(2 T)");
+}
+END_TEST
+
+START_TEST(v0_resets_without_mp_tcprst)
+{
+	SCRIPT(0, OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
+	       "> b RA", "? mp_join_bad_mac 1", "? subflows 1");
+}
+END_TEST
+
+START_TEST(v0_add_addr_is_not_echoed)
+{
+	SCRIPT(0, OPEN,
+	       "< a A add_addr(3 192.0.2.30) dss(a0)",
+	       "< a A add_addr(4 192.0.2.40 port 8080) dss(a0)",
+	       "< a A add_addr(5 2001:db8::5 port 8080) dss(A0)",
+	       "+ 1s");
+}
+END_TEST
+
+START_TEST(add_addr_of_another_version_is_ignored)
+{
+	/* A version 1 option in a version 0 connection, and the reverse. */
+	SCRIPT(0, OPEN, "< a A raw(1e103003c000021e0000000000000000) dss(a0)", "+ 1s");
+	SCRIPT(1, OPEN, "< a A raw(1e083403c000021e) dss(a0)", "+ 1s");
+}
+END_TEST
+
+START_TEST(v0_mp_prio_names_an_address)
+{
+	SCRIPT_BEGIN(0, OPEN, JOIN_B, JOIN_C, "< a A prio(backup id 3) dss(a0)");
+	ck_assert(!script_subflow(0)->peer_backup);
+	ck_assert(!script_subflow(1)->peer_backup);
+	ck_assert(script_subflow(2)->peer_backup);
+	SCRIPT_LINES("< a A prio(id 3) dss(a0)", "< b A prio(backup) dss(a0)");
+	ck_assert(script_subflow(1)->peer_backup);
+	ck_assert(!script_subflow(2)->peer_backup);
+	script_end();
+	/* No such form in version 1. */
+	SCRIPT_BEGIN(1, OPEN, JOIN_B, "< a A prio(backup id 2) dss(a0)");
+	ck_assert(!script_subflow(0)->peer_backup);
+	ck_assert(!script_subflow(1)->peer_backup);
+	script_end();
+}
+END_TEST
+
+START_TEST(v0_third_ack_cannot_map_data)
+{
+	/* The form with a data length is version 1's. */
+	SCRIPT(0, "< a S capable", "! accept", "> a SA capable",
+	       "< a PA len 5 of 0 raw(1e18000107060504030201000000000000000000000500)",
+	       "? mode fallback");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_configured_pass,
+	  later_versions_pass, the_highest_version_is_offered,
+	  an_answer_in_another_version_is_none, third_ack_in_another_version_falls_back,
+	  v0_dss_completes_the_handshake, v0_second_data_completes_the_handshake,
+	  v0_keys_and_dss_in_one_packet, v0_third_ack_without_option_falls_back,
+	  v0_wrong_keys_fall_back, v0_third_packet_has_the_keys,
+	  v0_keys_are_repeated_until_a_dss_came, v0_active_falls_back_without_option,
+	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
+	  v0_resets_without_mp_tcprst, v0_add_addr_is_not_echoed,
+	  add_addr_of_another_version_is_ignored, v0_mp_prio_names_an_address,
+	  v0_third_ack_cannot_map_data)
