@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Proves that the tables of doc/rfc*.md name what exists.  Their rows are
+# Proves that the tables of doc/rfc*.md and doc/threats.md name what exists.  Rows of the
+# former are
 #
 #	| Section | Level | Requirement | What the code does | Test |
 #
@@ -45,8 +46,29 @@ names() {
 	printf '%s\n' "$1" | grep -o '`[^`]*`' | tr -d '`'
 }
 
+# doc/threats.md: Threat | Told of in | What bounds it | Counter | Test, where counters are
+# those of counters.h.
+threats=$(awk -F ' *[|] *' -v OFS="$tab" '/^[|]/ && $2 != "Threat" && $2 !~ /^:?-+:?$/ {
+	print FILENAME ":" FNR, $4 == "" ? "?" : $4, $5, $6, NF }' doc/threats.md)
+while IFS="$tab" read -r where code counters tests fields; do
+	[ "$fields" = 7 ] || { complain "$where" "has not five cells"; continue; }
+	for f in $(names "$code" | grep -E '^[a-z/_0-9]+\.[ch]$'); do
+		[ -f "src/$f" ] || complain "$where" "there is no src/$f"
+	done
+	[ -n "$(names "$counters")" ] || complain "$where" "names no counter"
+	for c in $(names "$counters"); do
+		grep -qF "\"$c\"" src/base/counters.h || complain "$where" "there is no counter $c"
+	done
+	[ -n "$(names "$tests")" ] || complain "$where" "names no test"
+	for t in $(names "$tests"); do
+		test_exists "$t" || complain "$where" "there is no test $t"
+	done
+done <<END
+$threats
+END
+
 set -- doc/rfc*.md
-[ -f "$1" ] || exit 0
+[ -f "$1" ] || exit $bad
 list=$(rows "$@")
 while IFS="$tab" read -r where level code tests fields; do
 	[ "$fields" = 7 ] || { complain "$where" "has not five cells"; continue; }

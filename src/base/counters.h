@@ -53,6 +53,7 @@
 	X(MP_FALLBACK_DATA, "mp_fallback_data", "fallbacks: options lost after the handshake") \
 	X(MP_FALLBACK_CHECKSUM, "mp_fallback_checksum", "fallbacks: DSS checksum wrong, one subflow") \
 	X(MP_FALLBACK_PEER, "mp_fallback_peer", "fallbacks asked by the peer (infinite mapping)") \
+	X(MP_BAD_ACK, "mp_bad_ack", "DATA_ACKs ignored: of what was not sent")               \
 	X(MP_BAD_MAPPING, "mp_bad_mapping", "DSS mappings that contradict or exceed limits") \
 	X(MP_BAD_CHECKSUM, "mp_bad_checksum", "DSS checksums that were wrong")               \
 	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping that cannot be understood")          \

@@ -285,6 +285,7 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 		after = after->prev;
 	}
 	if (sf->map_count >= MPTCP_MAPS_MAX) {
+		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
 		return;
 	}
@@ -454,6 +455,8 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, const str
 			if (seq64_gt(edge, conn->snd_wnd_edge))
 				conn->snd_wnd_edge = edge;
 			mptcp_send_acked(conn, ack, now_us);
+		} else {
+			counter_inc(conn->env->counters, CNT_MP_BAD_ACK);
 		}
 	}
 	if (d->has_map) {

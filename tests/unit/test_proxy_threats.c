@@ -390,6 +390,38 @@ START_TEST(tiny_fragments_hold_little_memory)
 }
 END_TEST
 
+/* Of ICMP errors only "too big" means anything to a connection (RFC 5927, section 5). */
+START_TEST(icmp_errors_end_nothing)
+{
+	static const enum icmp_error errors[] = {
+		ICMP_ERROR_NET_UNREACHABLE, ICMP_ERROR_HOST_UNREACHABLE,
+		ICMP_ERROR_PORT_UNREACHABLE, ICMP_ERROR_ADMIN_PROHIBITED,
+	};
+	uint8_t icmp[1280];
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	w.server[0].out_total = 1000;
+	run(200);               /* a segment is under way */
+	ck_assert_uint_ge(w.down.count, 1);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		int len = packet_build_unreachable(icmp, w.down.q[0].data, w.down.q[0].len,
+						   errors[i]);
+
+		ck_assert_int_gt(len, 0);
+		ck_assert_int_eq(proxy_packet(w.proxy, icmp, (size_t)len, false, w.now),
+				 PROXY_TAKE);
+		flush();
+	}
+	w.to_send = w.server[0].out_total = 100000;
+	client_turn();
+	run(20 * SECOND);
+	ck_assert_uint_eq(w.server[0].in, 100000);
+	ck_assert_uint_eq(w.received, 100000);
+	world_end();
+}
+END_TEST
+
 /* ---- joins ---------------------------------------------------------------------- */
 
 static void join_from(const char *from)
@@ -508,7 +540,8 @@ START_TEST(slow_connections_hold_no_payload)
 }
 END_TEST
 
-UNIT_MAIN("proxy/threats", blind_packets_do_no_harm, tiny_fragments_hold_little_memory,
+UNIT_MAIN("proxy/threats", icmp_errors_end_nothing, blind_packets_do_no_harm,
+	  tiny_fragments_hold_little_memory,
 	  guessed_tokens_leave_nothing, replayed_join_is_refused,
 	  slow_connections_hold_no_payload,
 	  syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
