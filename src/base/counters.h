@@ -36,6 +36,8 @@
 	X(TCP_RTO, "tcp_rto", "retransmission timeouts")                                     \
 	X(TCP_TLP, "tcp_tlp", "tail loss probes sent (RFC 8985)")                            \
 	X(TCP_SPURIOUS, "tcp_spurious", "retransmissions found needless and undone")         \
+	X(TCP_ECN_CE, "tcp_ecn_ce", "segments received that the network had marked (ECN)")  \
+	X(TCP_ECN_CWR, "tcp_ecn_cwr", "windows reduced because a client reported marks")    \
 	X(TCP_ZERO_PROBE, "tcp_zero_probe", "zero-window probes sent")                       \
 	X(TCP_KEEPALIVE, "tcp_keepalive", "keepalive probes sent")                           \
 	X(TCP_TIMEOUT, "tcp_timeout", "subflows closed after too many timeouts")             \

@@ -29,8 +29,9 @@
 
 #include "wire/packet.h"
 
-/* Offset of the checksum in a TCP header. */
+/* Offsets in a TCP header. */
 #define TCP_CHECKSUM_AT 16
+#define TCP_FLAGS_AT    13
 #define TX_QUEUE_PACKETS 1000
 
 struct tun {
@@ -221,6 +222,9 @@ void tun_emit(void *ctx, const struct packet_out *p)
 	if (p->payload_len > p->segment_len) {
 		vnet.gso_type = ip_addr_is_v4(&p->tuple->src.addr) ? VIRTIO_NET_HDR_GSO_TCPV4
 								   : VIRTIO_NET_HDR_GSO_TCPV6;
+		/* CWR belongs on the first of the segments only (RFC 3168, section 6.1.2). */
+		if (p->headers[p->ip_len + TCP_FLAGS_AT] & TCP_CWR)
+			vnet.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 		vnet.gso_size = p->segment_len;
 		vnet.hdr_len = (uint16_t)p->headers_len;
 	}

@@ -242,7 +242,8 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 	out.payload_len = tx->len;
 	out.segment_len = tcp_payload_mss(&sf->tcp, (uint32_t)opt_len);
 	out.headers_len = packet_build_tcp(headers, &sf->tx, &h, options, (size_t)opt_len,
-					   tx->len, 0, sf->ip_id, &out.ip_len);
+					   tx->len, tx->ect ? PACKET_ECN_ECT0 : PACKET_ECN_NONE,
+					   sf->ip_id, &out.ip_len);
 	sf->ip_id += tx->len ? (uint16_t)(tx->len / out.segment_len + 1) : 1;
 	sink->emit(sink->ctx, &out);
 }

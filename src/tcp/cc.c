@@ -2,16 +2,12 @@
 /*
  * The table of congestion controllers, and what they share.
  */
-#include <math.h>
 #include <string.h>
 
 #include "tcp/cc.h"
-#include "tcp/hystart.h"
 #include "tcp/tcp_internal.h"
 
-static const struct tcp_cc_ops *const controllers[] = {
-	&tcp_cc_auto, &tcp_cc_lia, &tcp_cc_olia, &tcp_cc_balia, &tcp_cc_cubic, &tcp_cc_reno,
-};
+static const struct tcp_cc_ops *const controllers[] = { &tcp_cc_cubic, &tcp_cc_reno };
 
 const struct tcp_cc_ops *tcp_cc_find(const char *name)
 {
@@ -47,57 +43,8 @@ uint32_t tcp_cc_slow_start(struct tcp_conn *tc, uint32_t acked_bytes)
 	return acked_bytes - room;
 }
 
-uint32_t tcp_cc_slow_start_hystart(struct tcp_conn *tc, struct hystart *h,
-				   const struct tcp_ack_sample *s)
+void tcp_cc_restart(struct tcp_conn *tc)
 {
-	unsigned divisor;
-
-	if (tc->cwnd_bytes >= tc->ssthresh_bytes)
-		return s->cwnd_limited ? s->acked_bytes : 0;
-	divisor = hystart_ack(h, tc->snd_una, tc->snd_nxt, s->rtt_us);
-	if (!s->cwnd_limited)
-		return 0;
-	if (!divisor) {
-		tc->ssthresh_bytes = tc->cwnd_bytes;
-		return s->acked_bytes;
-	}
-	return tcp_cc_slow_start(tc, s->acked_bytes / divisor);
-}
-
-void tcp_cc_grow(struct tcp_conn *tc, double bytes, float *fraction)
-{
-	double cwnd = tc->cwnd_bytes + (bytes + (double)*fraction), whole;
-
-	if (!(cwnd >= tcp_smss(tc)))
-		cwnd = tcp_smss(tc);
-	if (cwnd > TCP_CWND_MAX)
-		cwnd = TCP_CWND_MAX;
-	whole = floor(cwnd);
-	tc->cwnd_bytes = (uint32_t)whole;
-	*fraction = (float)(cwnd - whole);
-}
-
-void tcp_cc_set_ssthresh(struct tcp_conn *tc, double bytes)
-{
-	uint32_t least = 2 * tcp_smss(tc);
-
-	tc->ssthresh_bytes = bytes > least ? (uint32_t)(bytes + 0.5) : least;
-}
-
-void tcp_cc_restart(struct tcp_conn *tc, uint64_t idle_us)
-{
-	uint32_t floor = tc->cfg.initial_cwnd_segments * tcp_smss(tc);
-	uint32_t keep = tc->cwnd_bytes / 4 * 3;
-
-	/* Remember how far slow start may safely go again. */
-	if (tc->ssthresh_bytes < keep)
-		tc->ssthresh_bytes = keep;
-	while (idle_us >= tc->rto_us && tc->cwnd_bytes > floor) {
-		idle_us -= tc->rto_us;
-		tc->cwnd_bytes /= 2;
-		if (tc->cwnd_bytes < floor)
-			tc->cwnd_bytes = floor;
-	}
 	tc->cwnd_limited = false;
 	tc->max_flight_bytes = 0;
 	tc->cwnd_usage_seq = tc->snd_nxt;

@@ -53,7 +53,8 @@ static void reno_on_undo(struct tcp_conn *tc, uint64_t now_us)
 static void reno_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us)
 {
 	(void)now_us;
-	tcp_cc_restart(tc, idle_us);
+	(void)idle_us;
+	tcp_cc_restart(tc);
 }
 
 const struct tcp_cc_ops tcp_cc_reno = {

@@ -260,6 +260,8 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 		.ack = p->tcp.ack,
 		.prior_una = tc->snd_una,
 		.prior_flight_bytes = tc->flight_bytes,
+		.prior_sacked_bytes = tc->sacked_bytes,
+		.congested = tcp_ecn_congested(tc, p),
 		.has_ecr = tc->ts_on && p->tcp.opt.has_ts,
 		.ecr = p->tcp.opt.ts_ecr,
 	};
@@ -376,6 +378,7 @@ static void repeated_syn(struct tcp_conn *tc, const struct packet *p, uint64_t n
 		tc->ts_recent = p->tcp.opt.ts_val;
 		tc->ts_recent_us = now_us;
 	}
+	tcp_ecn_syn(tc, p->tcp.flags);
 	tc->events |= TCP_EVENT_SYN_AGAIN;
 	if (tc->accepted)
 		tc->syn_due = true;
@@ -512,6 +515,7 @@ void tcp_input(struct tcp_conn *tc, const struct packet *p, uint64_t now_us, str
 	rx->acceptable = true;
 	tcp_heard(tc, now_us);
 	update_timestamp(tc, p, now_us);
+	tcp_ecn_input(tc, p);
 	if (tc->state == TCP_SYN_RECEIVED) {
 		tcp_established(tc, now_us);
 		rx->ack_advanced = true;

@@ -56,6 +56,8 @@ uint32_t tcp_window_room(const struct tcp_conn *tc)
 	if (window <= 0)
 		return 0;
 	room = tcp_cwnd_room(tc);
+	if (tc->tlp_new && tcp_tlp_may_be_new(tc) && room < tcp_smss(tc))
+		room = tcp_smss(tc);
 	if (room > (uint32_t)window)
 		room = (uint32_t)window;
 	/* Silly window avoidance (RFC 9293, section 3.8.6.2.1). */
@@ -96,12 +98,13 @@ void tcp_arm_persist(struct tcp_conn *tc, uint64_t now_us)
 	}
 }
 
-/* Lets cwnd decay while nothing is sent; may be called at any time. */
+/* Tells the controller of time in which nothing was sent; may be called at any time. */
 static void check_idle(struct tcp_conn *tc, uint64_t now_us)
 {
 	uint64_t mark = tc->idle_mark_us > tc->last_send_us ? tc->idle_mark_us : tc->last_send_us;
 	uint64_t rounds;
 
+	tcp_cwv_send(tc, now_us);
 	if (tc->flight_bytes || !tc->last_send_us || now_us < mark + tc->rto_us)
 		return;
 	rounds = (now_us - mark) / tc->rto_us;
@@ -135,8 +138,7 @@ static void send_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_u
 		}
 		tc->undo_retrans += span;
 	}
-	if (tc->recovery == TCP_RECOVERY_FAST)
-		tc->prr_out += span;
+	tc->prr_out += span;
 	tcp_rec_mark_sent_again(tc, r, now_us);
 	tcp_pace_spend(tc, span);
 	describe(r, tx);
@@ -308,10 +310,12 @@ int tcp_send(struct tcp_conn *tc, uint64_t offset, uint32_t len, uint64_t now_us
 	memset(tx, 0, sizeof(*tx));
 	describe(r, tx);
 	tcp_pace_spend(tc, len);
+	tx->ect = tc->ecn_on;
 	tc->snd_nxt += len;
 	tc->last_send_us = now_us;
-	if (tc->recovery == TCP_RECOVERY_FAST)
-		tc->prr_out += len;
+	tc->prr_out += len;
+	if (tc->tlp_due)
+		tcp_tlp_sent_new(tc);
 	if (!tcp_timer_on(tc, TCP_TIMER_RTO))
 		tcp_arm_rto(tc, now_us);
 	tcp_timer_off(tc, TCP_TIMER_PERSIST);
@@ -373,7 +377,7 @@ void tcp_fill_header(struct tcp_conn *tc, const struct tcp_tx *tx, uint64_t now_
 
 	h->seq = tx->seq;
 	h->ack = answer ? tc->rcv_nxt : 0;
-	h->flags = tx->flags;
+	h->flags = tx->flags | tcp_ecn_flags(tc, tx);
 	h->urgent = 0;
 	h->checksum = 0;
 	memset(o, 0, sizeof(*o));

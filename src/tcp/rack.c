@@ -56,7 +56,8 @@ static void update_reo_wnd(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	uint64_t wnd;
 
-	if (a && a->has_dsack &&
+	/* Not what answers a probe, which a timer sent and not a suspicion of loss. */
+	if (a && a->has_dsack && !a->dsack_of_probe && tc->rack.reordering_seen &&
 	    (!tc->rack.dsack_round_set || seq32_geq(tc->snd_una, tc->rack.dsack_round))) {
 		tc->rack.dsack_round_set = true;
 		tc->rack.dsack_round = tc->snd_nxt;
@@ -65,7 +66,7 @@ static void update_reo_wnd(struct tcp_conn *tc, const struct tcp_ack *a)
 		tc->rack.reo_wnd_persist = REO_WND_PERSIST;
 	}
 	if (!tc->rack.reordering_seen &&
-	    (tc->recovery != TCP_RECOVERY_NONE || tc->sacked_count >= TCP_DUP_THRESH ||
+	    (tcp_repairing(tc) || tc->sacked_count >= TCP_DUP_THRESH ||
 	     tc->sacked_bytes >= TCP_DUP_THRESH * tcp_smss(tc))) {
 		tc->rack.reo_wnd_us = 0;
 		return;
@@ -82,6 +83,14 @@ void tcp_rack_recovery_ended(struct tcp_conn *tc)
 		tc->rack.reo_wnd_mult = 1;
 		tc->rack.dsack_round_set = false;
 	}
+}
+
+/* At a timeout (section 6.3): older than a round trip and the reordering window. */
+bool tcp_rack_overdue(const struct tcp_conn *tc, const struct tcp_record *r, uint64_t now_us)
+{
+	uint32_t rtt_us = tc->rack.rtt_us ? tc->rack.rtt_us : tc->srtt_us;
+
+	return r->sent_us + rtt_us + tc->rack.reo_wnd_us <= now_us;
 }
 
 bool tcp_rack_detect(struct tcp_conn *tc, const struct tcp_ack *a, uint64_t now_us)
@@ -122,7 +131,7 @@ void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us)
 
 	tcp_timer_off(tc, TCP_TIMER_TLP);
 	if (!tc->sack_on || !tc->flight_bytes || tc->tlp_out || tc->tlp_due ||
-	    tc->recovery != TCP_RECOVERY_NONE || tc->sacked_bytes || tc->lost_bytes)
+	    tcp_repairing(tc) || tc->sacked_bytes || tc->lost_bytes)
 		return;
 	if (tc->srtt_us) {
 		pto = 2ull * tc->srtt_us;
@@ -139,11 +148,27 @@ void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us)
 void tcp_tlp_timeout(struct tcp_conn *tc, uint64_t now_us)
 {
 	tcp_timer_off(tc, TCP_TIMER_TLP);
-	if (!tc->flight_bytes || tc->tlp_out || tc->recovery != TCP_RECOVERY_NONE)
+	if (!tc->flight_bytes || tc->tlp_out || tcp_repairing(tc))
 		return;
 	tc->tlp_due = true;
+	tc->tlp_new = false;
 	/* The probe gets a full timeout of its own. */
 	tc->deadline_us[TCP_TIMER_RTO] = now_us + tcp_rtt_timeout(tc, tc->backoff);
+}
+
+bool tcp_tlp_may_be_new(const struct tcp_conn *tc)
+{
+	int32_t window = (int32_t)(tc->snd_una + tc->snd_wnd - tc->snd_nxt);
+
+	return tc->tlp_due && tc->want_send && window >= (int32_t)tcp_smss(tc);
+}
+
+void tcp_tlp_sent_new(struct tcp_conn *tc)
+{
+	tc->tlp_due = tc->tlp_new = tc->tlp_retrans = false;
+	tc->tlp_out = true;
+	tc->tlp_end_seq = tc->snd_nxt;
+	counter_inc(tc->env->counters, CNT_TCP_TLP);
 }
 
 struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
@@ -151,15 +176,23 @@ struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
 	struct tcp_record *r = list_last(&tc->records, struct tcp_record, by_seq);
 	uint32_t mss = tcp_smss(tc);
 
+	/*
+	 * New data, where there is any, tells as much and is of use (section 7.3): for once
+	 * cwnd does not hold it back.  If none has come by the next call, old data must do.
+	 */
+	if (!tc->tlp_new && tcp_tlp_may_be_new(tc)) {
+		tc->tlp_new = true;
+		return NULL;
+	}
 	tc->tlp_due = false;
-	if (!r || r->sacked || tc->recovery != TCP_RECOVERY_NONE)
+	if (!r || r->sacked || tcp_repairing(tc))
 		return NULL;
 	if (mss > max_len)
 		mss = max_len;
 	if (r->len > mss)
 		r = mss ? tcp_rec_split(tc, r, r->len - mss) : NULL;
 	if (r) {
-		tc->tlp_out = true;
+		tc->tlp_out = tc->tlp_retrans = true;
 		tc->tlp_end_seq = tc->snd_nxt;
 		counter_inc(tc->env->counters, CNT_TCP_TLP);
 	}
@@ -170,7 +203,9 @@ void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	if (!tc->tlp_out || seq32_lt(a->ack, tc->tlp_end_seq))
 		return;
-	if (a->has_dsack && a->dsack.end == tc->tlp_end_seq) {
+	if (!tc->tlp_retrans) {
+		tc->tlp_out = false;            /* it repaired nothing: it was new */
+	} else if (a->has_dsack && a->dsack.end == tc->tlp_end_seq) {
 		tc->tlp_out = false;            /* both copies arrived: nothing was lost */
 	} else if (seq32_gt(a->ack, tc->tlp_end_seq)) {
 		/* More than the probe is acknowledged without a DSACK: it repaired a loss. */
@@ -179,6 +214,7 @@ void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 			tc->cfg.cc->on_loss(tc, a->now_us);
 			if (tc->cwnd_bytes > tc->ssthresh_bytes)
 				tc->cwnd_bytes = tc->ssthresh_bytes;
+			tcp_ecn_reduced(tc);
 		}
 	} else if (!a->advanced && !a->not_dup && !a->sacked_bytes) {
 		tc->tlp_out = false;

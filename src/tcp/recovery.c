@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What to do about losses: fast recovery paced by proportional rate reduction
- * (RFC 6937, slow-start reduction bound), retransmission timeouts (RFC 6298),
- * and taking a reduction back when it proves needless: by timestamps (RFC 3522),
- * by DSACK (RFC 3708), or by F-RTO (RFC 5682).
+ * What to do about losses: fast recovery, in which proportional rate reduction sets the
+ * window (RFC 6937; of its two bounds the slow-start one is used while recovery makes
+ * progress, the conservative one otherwise, as its revision has it), retransmission
+ * timeouts (RFC 6298), and taking a reduction back when it proves needless: by timestamps
+ * (RFC 3522, RFC 4015), by DSACK (RFC 3708), or by F-RTO (RFC 5682).
+ *
+ * Marks of the network (ECN) shrink the window in the same way, with nothing to repair.
  *
  * With SACK, rack.c says what is lost.  Without, duplicate ACKs are counted and
  * one segment per round trip is repaired (RFC 6582).
@@ -19,10 +22,14 @@ static void save_for_undo(struct tcp_conn *tc)
 	tc->undo_ssthresh = tc->ssthresh_bytes;
 	tc->undo_retrans = 0;
 	tc->undo_ts = 0;
+	tc->undo_una = tc->snd_una;
 }
 
-/* RFC 6937, section 3: how much may go out for this ACK. */
-static void prr(struct tcp_conn *tc, uint32_t delivered)
+/*
+ * RFC 6937, section 3: how much may go out for this ACK.  `safe`: the left edge moved and
+ * nothing more was found lost, so that the window may grow back as in slow start.
+ */
+static void prr(struct tcp_conn *tc, uint32_t delivered, bool safe)
 {
 	uint32_t pipe = tcp_pipe(tc), mss = tcp_smss(tc);
 	int64_t count;
@@ -38,47 +45,84 @@ static void prr(struct tcp_conn *tc, uint32_t delivered)
 
 		if (limit < delivered)
 			limit = delivered;
-		limit += mss;
+		if (safe)
+			limit += mss;
 		count = (int64_t)tc->ssthresh_bytes - pipe;
 		if (count > limit)
 			count = limit;
 	}
-	if (!tc->prr_out && count < mss)
-		count = mss;                    /* the fast retransmit itself */
+	/* The fast retransmit itself; and what restarts the ACKs. */
+	if (count < mss && ((tc->recovery == TCP_RECOVERY_FAST && !tc->prr_out) || !pipe))
+		count = mss;
 	if (count < 0)
 		count = 0;
 	tc->cwnd_bytes = pipe + (uint32_t)count;
 }
 
-static void enter_fast(struct tcp_conn *tc, uint32_t prior_flight, uint32_t delivered,
+/* `in_flight`: what was, without what had been SACKed before. */
+static void begin_reduction(struct tcp_conn *tc, uint32_t in_flight)
+{
+	tc->recovery_end = tc->snd_nxt;
+	tc->prr_delivered = 0;
+	tc->prr_out = 0;
+	tc->recover_flight = in_flight;
+	tcp_ecn_reduced(tc);
+}
+
+static void enter_fast(struct tcp_conn *tc, uint32_t in_flight, uint32_t delivered,
 		       uint64_t now_us)
 {
 	counter_inc(tc->env->counters, CNT_TCP_FAST_RECOVERY);
-	save_for_undo(tc);
+	if (tc->recovery == TCP_RECOVERY_CWR) {
+		/* One reduction is enough for one window, and this one was not needless. */
+		tc->recovery_end = tc->snd_nxt;
+		tcp_ecn_reduced(tc);
+	} else {
+		save_for_undo(tc);
+		tcp_cwv_loss(tc, in_flight, now_us);
+		tc->cfg.cc->on_loss(tc, now_us);
+		begin_reduction(tc, in_flight);
+	}
 	tc->recovery = TCP_RECOVERY_FAST;
-	tc->recovery_end = tc->snd_nxt;
-	tc->cfg.cc->on_loss(tc, now_us);
-	tc->prr_delivered = 0;
-	tc->prr_out = 0;
-	tc->recover_flight = prior_flight;
 	tcp_timer_off(tc, TCP_TIMER_TLP);
 	tc->tlp_due = tc->tlp_out = false;
-	prr(tc, delivered);
+	prr(tc, delivered, false);
+}
+
+/* The peer reports that the network marks packets of this window. */
+static void enter_cwr(struct tcp_conn *tc, uint32_t in_flight, uint32_t delivered,
+		      uint64_t now_us)
+{
+	const struct tcp_cc_ops *cc = tc->cfg.cc;
+
+	counter_inc(tc->env->counters, CNT_TCP_ECN_CWR);
+	tc->undo_possible = false;
+	tcp_cwv_loss(tc, in_flight, now_us);
+	(cc->on_ecn ? cc->on_ecn : cc->on_loss)(tc, now_us);
+	begin_reduction(tc, in_flight);
+	tc->recovery = TCP_RECOVERY_CWR;
+	prr(tc, delivered, true);
 }
 
 static void leave(struct tcp_conn *tc)
 {
-	if (tc->recovery == TCP_RECOVERY_FAST)
+	if (tc->recovery != TCP_RECOVERY_RTO)
 		tc->cwnd_bytes = tc->ssthresh_bytes;
+	if (tcp_repairing(tc))
+		tcp_rack_recovery_ended(tc);
 	tc->recovery = TCP_RECOVERY_NONE;
 	tc->frto = tc->frto_hold = false;
 	tc->dupacks = 0;
-	tcp_rack_recovery_ended(tc);
 }
 
-static void undo(struct tcp_conn *tc, uint64_t now_us)
+static void undo(struct tcp_conn *tc, const struct tcp_ack *a)
 {
+	uint64_t now_us = a->now_us;
+
 	counter_inc(tc->env->counters, CNT_TCP_SPURIOUS);
+	/* A timeout that fired early: the path has become slower than the estimate. */
+	if (tc->recovery == TCP_RECOVERY_RTO && a->has_ecr && a->ecr)
+		tcp_rtt_spurious(tc, (tcp_ts_now(tc, now_us) - a->ecr) * 1000);
 	tcp_rec_unmark_lost(tc);
 	/* A fast retransmit that was not needed is what reordering looks like. */
 	if (tc->recovery != TCP_RECOVERY_RTO)
@@ -104,8 +148,8 @@ static bool needless(struct tcp_conn *tc, const struct tcp_ack *a)
 	if (a->advanced && a->head_retransmitted && a->has_ecr && tc->undo_ts &&
 	    seq32_lt(a->ecr, tc->undo_ts))
 		return true;
-	/* Every byte sent again was reported as a duplicate. */
-	if (a->has_dsack && tc->undo_retrans) {
+	/* Every byte sent again in this episode was reported as a duplicate. */
+	if (a->has_dsack && tc->undo_retrans && seq32_geq(a->dsack.begin, tc->undo_una)) {
 		uint32_t len = a->dsack.end - a->dsack.begin;
 
 		tc->undo_retrans -= len < tc->undo_retrans ? len : tc->undo_retrans;
@@ -159,9 +203,10 @@ static bool frto_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	bool news = a->advanced || a->sacked_bytes;
-	bool was_fast = tc->recovery == TCP_RECOVERY_FAST;
+	bool was_fast = tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_CWR;
 	bool was_rto = tc->recovery == TCP_RECOVERY_RTO;
 	uint32_t delivered = a->delivered_bytes;
+	uint32_t in_flight = a->prior_flight_bytes - a->prior_sacked_bytes;
 	bool lost = false;
 
 	if (a->advanced)
@@ -180,9 +225,10 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 				tc->dupacks++;
 			delivered = mss;
 		}
-		if (tc->recovery == TCP_RECOVERY_NONE) {
+		if (!tcp_repairing(tc)) {
 			if (tc->dupacks >= TCP_DUP_THRESH &&
-			    seq32_geq(tc->snd_una, tc->recovery_end)) {
+			    (seq32_geq(tc->snd_una, tc->recovery_end) ||
+			     tc->recovery == TCP_RECOVERY_CWR)) {
 				mark_head_lost(tc);
 				lost = tc->pending_bytes > 0;
 			}
@@ -192,6 +238,7 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 		}
 	}
 
+	tcp_cwv_ack(tc, delivered, a->now_us);
 	tcp_tlp_ack(tc, a);
 
 	if (tc->recovery != TCP_RECOVERY_NONE) {
@@ -200,13 +247,13 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 		if (tc->recovery == TCP_RECOVERY_RTO)
 			spurious |= frto_ack(tc, a);
 		if (spurious) {
-			undo(tc, a->now_us);
+			undo(tc, a);
 		} else if (seq32_geq(tc->snd_una, tc->recovery_end)) {
 			leave(tc);
 		}
 	} else if (needless(tc, a)) {
 		/* The last DSACKs come after recovery has ended. */
-		undo(tc, a->now_us);
+		undo(tc, a);
 	}
 
 	if (news || a->has_dsack)
@@ -215,10 +262,12 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 		tc->deadline_us[TCP_TIMER_REORDER] =
 			a->now_us + (tc->srtt_us ? tc->srtt_us / 2 : TCP_RTO_INITIAL_US / 2);
 
-	if (tc->recovery == TCP_RECOVERY_NONE && lost) {
-		enter_fast(tc, a->prior_flight_bytes, delivered, a->now_us);
-	} else if (tc->recovery == TCP_RECOVERY_FAST) {
-		prr(tc, delivered);
+	if (!tcp_repairing(tc) && lost) {
+		enter_fast(tc, in_flight, delivered, a->now_us);
+	} else if (tc->recovery == TCP_RECOVERY_NONE && a->congested) {
+		enter_cwr(tc, in_flight, delivered, a->now_us);
+	} else if (tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_CWR) {
+		prr(tc, delivered, a->advanced && !lost);
 	} else if (a->advanced && !was_fast) {
 		/*
 		 * SACKs grow the window only once they are acknowledged (RFC 5681: not
@@ -253,8 +302,8 @@ void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us)
 			return;
 		tc->frto = tc->frto_hold = false;
 	}
-	if (tcp_rack_detect(tc, NULL, now_us) && tc->recovery == TCP_RECOVERY_NONE)
-		enter_fast(tc, tc->flight_bytes, 0, now_us);
+	if (tcp_rack_detect(tc, NULL, now_us) && !tcp_repairing(tc))
+		enter_fast(tc, tc->flight_bytes - tc->sacked_bytes, 0, now_us);
 }
 
 void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
@@ -273,19 +322,23 @@ void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
 	/* A timeout of a retransmission reduces nothing again (RFC 5681, 3.1). */
 	if (first) {
 		save_for_undo(tc);
+		tcp_cwv_loss(tc, tc->flight_bytes - tc->sacked_bytes, now_us);
 		tc->cfg.cc->on_rto(tc, now_us);
 	}
 	tc->frto = first;
 	tc->frto_hold = false;
 	tc->recovery = TCP_RECOVERY_RTO;
 	tc->recovery_end = tc->snd_nxt;
-	tc->cwnd_bytes = tcp_smss(tc);
+	tcp_ecn_reduced(tc);
 	tc->dupacks = 0;
 	tc->tlp_out = tc->tlp_due = false;
 	tcp_timer_off(tc, TCP_TIMER_TLP);
 	tcp_timer_off(tc, TCP_TIMER_REORDER);
 	list_for_each(r, &tc->records, by_seq)
-		tcp_rec_mark_lost(tc, r);
+		if (r == head || !tc->sack_on || tcp_rack_overdue(tc, r, now_us))
+			tcp_rec_mark_lost(tc, r);
+	/* What may still be under way does not keep the head from being repaired. */
+	tc->cwnd_bytes = tcp_pipe(tc) + tcp_smss(tc);
 	if (tc->backoff < UINT8_MAX)
 		tc->backoff++;
 	tc->deadline_us[TCP_TIMER_RTO] = now_us + tcp_rtt_timeout(tc, tc->backoff);

@@ -21,10 +21,29 @@ void tcp_rtt_init(struct tcp_conn *tc)
 		tc->rto_us = tc->cfg.rto_max_us;
 }
 
+static void set_rto(struct tcp_conn *tc)
+{
+	uint64_t rto, var = 4ull * tc->rttvar_us;
+
+	if (var < tc->cfg.rto_min_us)
+		var = tc->cfg.rto_min_us;
+	rto = tc->srtt_us + var;
+	tc->rto_us = rto > tc->cfg.rto_max_us ? tc->cfg.rto_max_us : (uint32_t)rto;
+}
+
+void tcp_rtt_spurious(struct tcp_conn *tc, uint32_t rtt_us)
+{
+	if (rtt_us > tc->cfg.rto_max_us)
+		return;
+	if (tc->srtt_us < rtt_us)
+		tc->srtt_us = rtt_us;
+	if (tc->rttvar_us < rtt_us / 2)
+		tc->rttvar_us = rtt_us / 2;
+	set_rto(tc);
+}
+
 void tcp_rtt_sample_coarse(struct tcp_conn *tc, uint32_t rtt_us)
 {
-	uint64_t rto, var;
-
 	if (!rtt_us)
 		rtt_us = 1;
 	if (!tc->srtt_us) {
@@ -38,11 +57,7 @@ void tcp_rtt_sample_coarse(struct tcp_conn *tc, uint32_t rtt_us)
 		if (!tc->srtt_us)
 			tc->srtt_us = 1;
 	}
-	var = 4ull * tc->rttvar_us;
-	if (var < tc->cfg.rto_min_us)
-		var = tc->cfg.rto_min_us;
-	rto = tc->srtt_us + var;
-	tc->rto_us = rto > tc->cfg.rto_max_us ? tc->cfg.rto_max_us : (uint32_t)rto;
+	set_rto(tc);
 }
 
 void tcp_rtt_sample(struct tcp_conn *tc, uint32_t rtt_us, uint64_t now_us)

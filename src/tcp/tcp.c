@@ -65,6 +65,7 @@ void tcp_config_default(struct tcp_config *c)
 		.timestamps = true,
 		.sack = true,
 		.pacing = true,
+		.ecn = true,
 		.initial_cwnd_segments = 10,
 		.rto_min_us = 200000,
 		.rto_max_us = 60000000,
@@ -96,7 +97,7 @@ static void init(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_conf
 	list_init(&tc->sent);
 	reasm_init(&tc->ooo, env->pool, TCP_OOO_CHUNKS);
 	tc->quick_acks = TCP_QUICK_ACKS;
-	tc->recovery_end = iss;
+	tc->recovery_end = tc->ecn_end = iss;
 	tc->rack.fack = iss;
 	tc->rack.end_seq = iss;
 	tc->rack.reo_wnd_mult = 1;
@@ -126,6 +127,7 @@ void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t 
 	if (mss > tc->cfg.mss)
 		mss = tc->cfg.mss;
 	tc->mss = mss < TCP_MSS_MIN ? TCP_MSS_MIN : (uint16_t)mss;
+	tcp_ecn_syn(tc, p->tcp.flags);
 	tc->sack_on = tc->cfg.sack && o->sack_permitted;
 	tc->wscale_on = o->has_wscale;
 	if (tc->wscale_on)
@@ -184,7 +186,7 @@ void tcp_init_active(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_
 void tcp_established(struct tcp_conn *tc, uint64_t now_us)
 {
 	tc->snd_una = tc->iss + 1;
-	tc->recovery_end = tc->snd_una;
+	tc->recovery_end = tc->ecn_end = tc->cwv.round_end = tc->snd_una;
 	tc->rack.fack = tc->rack.end_seq = tc->snd_una;
 	tc->syn_due = false;
 	tc->accepted = true;
@@ -210,7 +212,6 @@ void tcp_established(struct tcp_conn *tc, uint64_t now_us)
 
 void tcp_fini(struct tcp_conn *tc)
 {
-	tcp_coupling_leave(tc);
 	tcp_rec_free_all(tc);
 	reasm_fini(&tc->ooo);
 	for (int i = 0; i < TCP_TIMER_MAX; i++)

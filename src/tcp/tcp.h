@@ -24,8 +24,7 @@
  *
  * Files: tcp.c (life and state), input.c (RFC 9293 section 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
- * recovery.c (fast recovery, PRR, RTO), pacing.c, rtt.c (RFC 6298), cc_*.c, coupling.c (what
- * endpoints of one connection know of each other), timewait.c.
+ * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, rtt.c (RFC 6298), cc_*.c, timewait.c.
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -39,7 +38,6 @@
 #include "base/pool.h"
 #include "base/reasm.h"
 #include "tcp/cc.h"
-#include "tcp/coupling.h"
 #include "wire/packet.h"
 
 enum tcp_state {                /* RFC 9293, section 3.3.2 */
@@ -95,6 +93,7 @@ struct tcp_config {
 	uint8_t rcv_wscale;             /* shift that we announce */
 	bool timestamps, sack;          /* offered or accepted */
 	bool pacing;                    /* see pacing.c */
+	bool ecn;                       /* asked for and agreed to, see ecn.c */
 	uint32_t initial_cwnd_segments; /* 10: RFC 6928 */
 	uint32_t rto_min_us, rto_max_us;
 	uint8_t syn_retries, retries;   /* time-outs in a row before giving up */
@@ -136,6 +135,7 @@ struct tcp_tx {
 	uint32_t len;                   /* payload bytes, [offset, offset + len) */
 	uint64_t offset;
 	bool retransmission;
+	bool ect;                       /* to be sent as ECN-capable */
 	uint32_t map_seq;               /* as in struct tcp_record; map_len 0: no payload */
 	uint16_t map_len, map_checksum;
 };
@@ -185,6 +185,7 @@ struct tcp_conn {
 	uint8_t sack_seen_count;
 	uint32_t dupacks;               /* when the peer has no SACK */
 	bool tlp_due, probe_due;        /* a probe is to be sent */
+	bool tlp_new;                   /* ... by tcp_send(), if the caller has new data */
 	uint8_t persist_backoff;
 	uint8_t unanswered;             /* timeouts in a row without a sign of life */
 	bool keepalive_due;             /* a keepalive is to be sent */
@@ -214,7 +215,7 @@ struct tcp_conn {
 	uint8_t challenge_count;
 
 	/* options */
-	bool ts_on, sack_on, wscale_on;
+	bool ts_on, sack_on, wscale_on, ecn_on;
 	uint32_t ts_recent, ts_offset;
 	uint64_t ts_recent_us;          /* when ts_recent was set */
 
@@ -236,16 +237,27 @@ struct tcp_conn {
 		uint32_t dsack_round;   /* snd_nxt when a DSACK last widened reo_wnd */
 		uint32_t fack;          /* highest sequence delivered */
 	} rack;
-	bool tlp_out;
+	bool tlp_out, tlp_retrans;      /* a probe is out; it repeated old data */
 	uint32_t tlp_end_seq;
-	enum { TCP_RECOVERY_NONE, TCP_RECOVERY_FAST, TCP_RECOVERY_RTO } recovery;
+	enum {
+		TCP_RECOVERY_NONE,
+		TCP_RECOVERY_CWR,       /* nothing is lost; the window shrinks for ECN */
+		TCP_RECOVERY_FAST,
+		TCP_RECOVERY_RTO,
+	} recovery;
 	uint32_t recovery_end;          /* snd_nxt when recovery began */
 	uint32_t prr_delivered, prr_out, recover_flight;
 	/* undo (RFC 3522, RFC 4015, RFC 5682) */
 	uint32_t undo_cwnd, undo_ssthresh, undo_retrans, undo_ts;
 	bool undo_possible;
+	uint32_t undo_una;              /* snd_una at the reduction */
 	bool frto;                      /* F-RTO under way */
 	bool frto_hold;                 /* new data goes before retransmissions */
+
+	/* explicit congestion notification */
+	bool ece_echo;                  /* every ACK carries ECE until CWR comes */
+	bool cwr_due;                   /* the next new data carries CWR */
+	uint32_t ecn_end;               /* ECEs up to this ACK are answered already */
 
 	/* congestion control */
 	uint32_t cwnd_bytes, ssthresh_bytes;
@@ -254,13 +266,17 @@ struct tcp_conn {
 	uint64_t idle_mark_us;          /* idle time before it was accounted for */
 	uint64_t last_send_us;          /* of data */
 	uint64_t cc_state[16];          /* belongs to cfg.cc */
-	struct tcp_coupling *coupling;  /* NULL: none */
-	struct list coupling_link;
+	struct {                        /* cwv.c */
+		uint32_t round_end, delivered;  /* this round trip */
+		uint32_t most[2];       /* of a round trip, lately and before */
+		uint64_t turn_us;       /* when `most` moves on */
+		uint64_t valid_us;      /* when half of cwnd was in use last */
+	} cwv;
 	uint32_t pace_bytes;            /* what pacing lets go now */
 	uint64_t pace_us;               /* when that was true */
 
 	/* statistics */
-	uint64_t bytes_acked, bytes_received, bytes_retrans;
+	uint64_t bytes_acked, bytes_received, bytes_retrans, bytes_dsacked;
 	uint32_t segments_in, segments_out, timeouts;
 };
 

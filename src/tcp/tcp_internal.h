@@ -28,7 +28,7 @@
 struct tcp_ack {
 	uint64_t now_us;
 	uint32_t ack;
-	uint32_t prior_una, prior_flight_bytes;
+	uint32_t prior_una, prior_flight_bytes, prior_sacked_bytes;
 	uint32_t acked_bytes;           /* cumulatively */
 	uint32_t sacked_bytes;          /* newly SACKed */
 	uint32_t delivered_bytes;       /* either, each byte once */
@@ -39,8 +39,9 @@ struct tcp_ack {
 	bool not_dup;                   /* carried data or moved the window */
 	bool head_retransmitted;        /* the first byte acknowledged was sent twice */
 	bool orig_delivered;            /* something sent once, before recovery_end */
+	bool congested;                 /* ECE, for a window that is not yet reduced */
 	bool sack_refused;
-	bool has_dsack;
+	bool has_dsack, dsack_of_probe;
 	struct tcp_sack_block dsack;
 	uint64_t oldest_sent_us;        /* of what was sent once; 0: none */
 	uint64_t newest_sent_us;
@@ -59,6 +60,12 @@ static inline uint32_t tcp_rec_end(const struct tcp_record *r)
 static inline uint32_t tcp_smss(const struct tcp_conn *tc)
 {
 	return tc->mss > tc->option_len + 16u ? (uint32_t)tc->mss - tc->option_len : 16u;
+}
+
+/* Whether losses are being repaired. */
+static inline bool tcp_repairing(const struct tcp_conn *tc)
+{
+	return tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_RTO;
 }
 
 static inline bool tcp_timer_on(const struct tcp_conn *tc, enum tcp_timer t)
@@ -92,6 +99,25 @@ uint32_t tcp_cwnd_room(const struct tcp_conn *tc);
 uint32_t tcp_window_room(const struct tcp_conn *tc);
 /* Lost data is to be sent before anything new. */
 bool tcp_retrans_waits(const struct tcp_conn *tc);
+
+/* ecn.c */
+/* The flags of the peer's SYN or SYN/ACK. */
+void tcp_ecn_syn(struct tcp_conn *tc, uint8_t flags);
+/* An acceptable packet: marks and CWR. */
+void tcp_ecn_input(struct tcp_conn *tc, const struct packet *p);
+/* Whether its ACK asks for a reduction that was not made yet. */
+bool tcp_ecn_congested(const struct tcp_conn *tc, const struct packet *p);
+/* The window was reduced, for whatever reason. */
+void tcp_ecn_reduced(struct tcp_conn *tc);
+/* What goes into the header of *tx on top of its flags. */
+uint8_t tcp_ecn_flags(struct tcp_conn *tc, const struct tcp_tx *tx);
+
+/* cwv.c */
+void tcp_cwv_ack(struct tcp_conn *tc, uint32_t delivered, uint64_t now_us);
+/* Something is to be sent: is the window still good? */
+void tcp_cwv_send(struct tcp_conn *tc, uint64_t now_us);
+/* Before the window is reduced for a loss: what was not used is not counted. */
+void tcp_cwv_loss(struct tcp_conn *tc, uint32_t in_flight, uint64_t now_us);
 
 /* pacing.c */
 /* Brings what may leave up to date; to be called before anything changes the windows. */
@@ -131,10 +157,14 @@ void tcp_rack_delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_
 			const struct tcp_ack *a);
 /* Marks what counts as lost and arms the reordering timer; true if anything was new. */
 bool tcp_rack_detect(struct tcp_conn *tc, const struct tcp_ack *a, uint64_t now_us);
+bool tcp_rack_overdue(const struct tcp_conn *tc, const struct tcp_record *r, uint64_t now_us);
 void tcp_rack_recovery_ended(struct tcp_conn *tc);
 void tcp_tlp_timeout(struct tcp_conn *tc, uint64_t now_us);
-/* The record for a tail loss probe, at most one segment long. */
+/* The record for a tail loss probe, at most one segment long; NULL: none, or not yet. */
 struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len);
+/* Whether the probe that is due could be new data; tcp_tlp_sent_new(): it was. */
+bool tcp_tlp_may_be_new(const struct tcp_conn *tc);
+void tcp_tlp_sent_new(struct tcp_conn *tc);
 /* Judges what an ACK tells about a probe that is out (section 7.4). */
 void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a);
 
@@ -148,6 +178,8 @@ void tcp_rtt_init(struct tcp_conn *tc);
 void tcp_rtt_sample(struct tcp_conn *tc, uint32_t rtt_us, uint64_t now_us);
 /* A coarse sample, from timestamps: feeds the RTO only. */
 void tcp_rtt_sample_coarse(struct tcp_conn *tc, uint32_t rtt_us);
+/* A timeout proved needless (RFC 4015, section 3.2): `rtt_us` is how long it took. */
+void tcp_rtt_spurious(struct tcp_conn *tc, uint32_t rtt_us);
 /* The current timeout, with back-off. */
 uint64_t tcp_rtt_timeout(const struct tcp_conn *tc, unsigned backoff);
 

@@ -391,6 +391,19 @@ static void sack_news(struct tcp_conn *tc, struct tcp_sack_block b, struct tcp_a
 		sack_block(tc, b.begin, b.end, a);
 }
 
+/* More than was ever sent twice: the network makes copies, which says nothing of us. */
+static void note_dsack(struct tcp_conn *tc, struct tcp_ack *a, struct tcp_sack_block b)
+{
+	uint32_t len = b.end - b.begin;
+
+	if (tc->bytes_dsacked + len > tc->bytes_retrans)
+		return;
+	tc->bytes_dsacked += len;
+	a->has_dsack = true;
+	a->dsack = b;
+	a->dsack_of_probe = tc->tlp_out && tc->tlp_retrans && b.end == tc->tlp_end_seq;
+}
+
 void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a)
 {
 	const struct tcp_options *o = &p->tcp.opt;
@@ -411,8 +424,7 @@ void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a
 			/* Only what we may have sent, and recently. */
 			if (seq32_leq(b.end, tc->snd_nxt) && len <= tc->snd_wnd_max + 65535u &&
 			    seq32_gt(b.begin, a->prior_una - tc->snd_wnd_max - 65535u)) {
-				a->has_dsack = true;
-				a->dsack = b;
+				note_dsack(tc, a, b);
 			}
 			continue;
 		}

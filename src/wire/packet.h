@@ -24,6 +24,12 @@ enum packet_kind {
 	PACKET_OTHER,           /* not for this daemon: pass it on */
 };
 
+/* The two ECN bits of an IP header (RFC 3168, section 5). */
+#define PACKET_ECN_NONE 0u
+#define PACKET_ECN_ECT1 1u
+#define PACKET_ECN_ECT0 2u
+#define PACKET_ECN_CE   3u
+
 enum icmp_error {
 	ICMP_ERROR_NET_UNREACHABLE,
 	ICMP_ERROR_HOST_UNREACHABLE,
@@ -36,7 +42,7 @@ enum icmp_error {
 struct packet {
 	enum packet_kind kind;
 	struct flow_tuple tuple;        /* of an ICMP error: of the embedded packet */
-	uint8_t ecn;                    /* the two ECN bits of the IP header (RFC 3168) */
+	uint8_t ecn;                    /* PACKET_ECN_* */
 	uint8_t ttl;
 	/* PACKET_TCP */
 	struct tcp_header tcp;
@@ -75,7 +81,8 @@ bool packet_checksum_ok(const struct packet *p);
  * filled in; the TCP checksum field gets the folded pseudo-header sum (not
  * complemented), which is what checksum offload expects; see
  * packet_finish_checksum().  Sets *ip_len (bytes of IP header) and returns the
- * bytes of all headers.  IPv4 packets have DF set; `id` is the IPv4 identification.
+ * bytes of all headers.  IPv4 packets have DF set; `ecn` is a PACKET_ECN_*; `id` is the
+ * IPv4 identification.
  */
 size_t packet_build_tcp(uint8_t out[PACKET_HEADER_MAX], const struct flow_tuple *tuple,
 			const struct tcp_header *tcp, const uint8_t *options,

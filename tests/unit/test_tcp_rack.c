@@ -190,5 +190,101 @@ START_TEST(tail_probe_found_a_loss)
 }
 END_TEST
 
+/* Section 7.3: where new data waits, it is the probe, and cwnd does not hold it back. */
+START_TEST(tail_probe_of_new_data)
+{
+	flight(false);
+	ck_assert_uint_eq(tc.flight_bytes, tc.cwnd_bytes);
+	tc.want_send = true;
+	fire();
+	expect_nothing();
+	ck_assert_uint_eq(tcp_send_room(&tc), 1460);
+	send_data(1460);
+	ck_assert(tc.tlp_out);
+	ck_assert(!tc.tlp_retrans);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	ck_assert_uint_eq(COUNT(TCP_RETRANS), 0);
+	expect_nothing();
+	ck_assert_uint_eq(tcp_send_room(&tc), 0);
+	/* Its ACK tells of no loss (7.4.2). */
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(11), 0));
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_eq(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
+/* The caller has none after all: old data must do, by the next call. */
+START_TEST(tail_probe_falls_back)
+{
+	flight(false);
+	tc.want_send = true;
+	fire();
+	expect_nothing();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	ck_assert(tc.tlp_out);
+	ck_assert(tc.tlp_retrans);
+	expect_nothing();
+	finish();
+}
+END_TEST
+
+/* Section 6.2, step 4: a DSACK widens the window, but not without reordering ... */
+START_TEST(dsack_widens_window)
+{
+	struct packet *p;
+
+	flight(false);
+	tc.rack.reordering_seen = true;
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	fire();                                 /* the reordering timer */
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 1 * MS;
+	p = with_sack(seg(TCP_ACK, 1, SEQ(4), 0), SEQ(0), SEQ(1));
+	input(p);
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 2);
+	/* once per round trip */
+	input(with_sack(seg(TCP_ACK, 1, SEQ(4), 0), SEQ(0), SEQ(1)));
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 2);
+	finish();
+}
+END_TEST
+
+/* ... nor for a copy that the network made (RFC 2883, section 5): nothing was sent twice. */
+START_TEST(dsack_of_a_copy)
+{
+	flight(false);
+	tc.rack.reordering_seen = true;
+	now += 1 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(2), 0), SEQ(0), SEQ(1)));
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 1);
+	finish();
+}
+END_TEST
+
+/* Section 6.3: a timeout gives up what is old; what was sent just now may still arrive. */
+START_TEST(timeout_spares_what_is_young)
+{
+	establish();
+	send_data(1460);
+	now += tc.rto_us - 1 * MS;
+	tc.deadline_us[TCP_TIMER_TLP] = TIMER_NEVER;
+	send_data(1460);
+	tc.deadline_us[TCP_TIMER_TLP] = TIMER_NEVER;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	tcp_check(&tc);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_RTO);
+	ck_assert_uint_eq(tc.lost_bytes, 1460);
+	ck_assert_uint_eq(tc.cwnd_bytes, 2920);
+	expect(TCP_ACK, 1, 1, 1460);
+	expect_nothing();
+	finish();
+}
+END_TEST
+
 UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
-	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss)
+	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss,
+	  tail_probe_of_new_data, tail_probe_falls_back, dsack_widens_window, dsack_of_a_copy,
+	  timeout_spares_what_is_young)

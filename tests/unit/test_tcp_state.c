@@ -127,7 +127,7 @@ static void active(void)
 	setup();
 	tcp_init_active(&tc, &env, &cfg, our_iss, 0, now);
 	tcp_set_window(&tc, 100000);
-	expect(TCP_SYN, 0, 0, 0);
+	expect(TCP_SYN | TCP_ECE | TCP_CWR, 0, 0, 0);
 	ck_assert(hdr.opt.has_ts && hdr.opt.has_mss && hdr.opt.sack_permitted);
 }
 
@@ -663,13 +663,70 @@ static void use_window(uint32_t bytes)
 
 START_TEST(idle_window)
 {
+	uint32_t cwnd;
+
 	establish();
 	use_window(100000);
-	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
-	now += 60 * SEC;
+	cwnd = tc.cwnd_bytes;
+	/* RFC 7661: kept for five minutes, however long the pause is beside an RTO. */
+	now += 299 * SEC;
+	expect_nothing();
+	ck_assert_uint_eq(tc.cwnd_bytes, cwnd);
+	/* But not in one burst: a part now, and the rest at its pace. */
+	ck_assert_uint_ge(tcp_send_room(&tc), 14600);
+	ck_assert_uint_lt(tcp_send_room(&tc), cwnd / 4);
+	now += 2 * SEC;
+	expect_nothing();
+	ck_assert_uint_eq(tc.cwnd_bytes, cwnd / 2);
+	ck_assert_uint_gt(tc.ssthresh_bytes, cwnd / 2);
+	now += 3600 * SEC;
 	expect_nothing();
 	ck_assert_uint_eq(tc.cwnd_bytes, 14600);
-	ck_assert_uint_gt(tc.ssthresh_bytes, 50000);
+	finish();
+}
+END_TEST
+
+/* A loss while little of the window was in use: what was used is reduced, not the window. */
+START_TEST(loss_of_an_unused_window)
+{
+	uint32_t begin;
+
+	establish();
+	use_window(100000);
+	for (int i = 0; i < 300; i++) {
+		send_data(1460);
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+		expect_nothing();
+	}
+	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
+	begin = (uint32_t)sent + 1;
+	for (int i = 0; i < 5; i++)
+		send_data(1460);
+	now += 10 * MS;
+	input(with_sack(seg(TCP_ACK, 1, begin, 0), begin + 1460, begin + 5 * 1460));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	ck_assert_uint_le(tc.ssthresh_bytes, 14600);
+	finish();
+}
+END_TEST
+
+/* A pause at the same time: nothing was in flight, and the window is as good as before. */
+START_TEST(used_window_is_validated)
+{
+	uint32_t cwnd, begin;
+
+	establish();
+	use_window(100000);
+	expect_nothing();
+	begin = (uint32_t)sent + 1;
+	while (tcp_send_room(&tc))
+		send_data(1460);
+	now += 10 * MS;
+	cwnd = tc.cwnd_bytes;
+	input(with_sack(seg(TCP_ACK, 1, begin, 0), begin + 1460, begin + 5 * 1460));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	ck_assert_uint_ge(tc.ssthresh_bytes, cwnd / 2);
 	finish();
 }
 END_TEST
@@ -694,4 +751,5 @@ UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, act
 	  we_close_first, peer_closes_first, both_close, orphan_is_bounded, fin_beyond_gap, resets,
 	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, overlap,
 	  receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
-	  abort_states, idle_window, window_grows_only_with_use)
+	  abort_states, idle_window, loss_of_an_unused_window,
+	  used_window_is_validated, window_grows_only_with_use)
