@@ -460,6 +460,7 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 				  d->max_subflows;
 	svc->mptcp.tcp.cc = c->set & COMMON_CC ? c->cc : d->cc;
 	svc->mptcp.sched = c->set & COMMON_SCHEDULER ? c->sched : d->sched;
+	svc->mptcp.tcp.ecn = d->ecn;
 
 	if (svc->upstream_original || svc->source != PROXY_SOURCE_CLIENT || !svc->upstream.port)
 		return;
@@ -524,6 +525,7 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	p.common.max_subflows = defaults.max_subflows;
 	p.common.cc = defaults.tcp.cc;
 	p.common.sched = defaults.sched;
+	p.common.ecn = defaults.tcp.ecn;
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		p.at += 3;
 

@@ -30,6 +30,7 @@ struct config_common {
 	uint8_t versions;               /* MPTCP_VERSION_BIT() */
 	const struct tcp_cc_ops *cc;
 	const struct mptcp_sched_ops *sched;
+	bool ecn;                       /* of [mptcp] only */
 };
 
 /* A [service] section as it is read. */

@@ -32,6 +32,21 @@ static void ip_set_len(uint8_t *data, size_t len)
 	csum_store(data + 10, (uint16_t)~csum_fold(csum_add(0, data, ip_header_len(data))));
 }
 
+static unsigned ecn_bits(const struct sim_packet *p)
+{
+	return p->data[0] >> 4 == 4 ? p->data[1] & 3u : p->data[1] >> 4 & 3u;
+}
+
+static void ecn_set(struct sim_packet *p, unsigned bits)
+{
+	if (p->data[0] >> 4 == 4) {
+		p->data[1] = (uint8_t)((p->data[1] & ~3u) | bits);
+		ip_set_len(p->data, p->len);
+	} else {
+		p->data[1] = (uint8_t)((p->data[1] & ~0x30u) | bits << 4);
+	}
+}
+
 void link_fix_checksum(struct sim_packet *p)
 {
 	size_t ip = ip_header_len(p->data);
@@ -203,6 +218,10 @@ static void send_one(struct link_dir *d, struct sim_packet *p)
 		fate = "full";
 		goto lost;
 	}
+	if (d->p.mark_bytes && backlog > d->p.mark_bytes && ecn_bits(p) != PACKET_ECN_NONE)
+		ecn_set(p, PACKET_ECN_CE);
+	if (d->p.bleach)
+		ecn_set(p, PACKET_ECN_NONE);
 	d->busy_until_us += (p->len * 8000000 + d->p.rate_bps - 1) / d->p.rate_bps;
 	p->arrival_us = d->busy_until_us + d->p.delay_us + rng_below(r, d->p.jitter_us + 1);
 	/* Jitter alone keeps the order. */
@@ -268,6 +287,8 @@ void link_emit(struct link_dir *d, const struct packet_out *out)
 	uint8_t flags = out->headers[ip + 13];
 
 	check_partial_checksum(sim, out);
+	if (!out->payload_len && (ip == 40 ? out->headers[1] & 0x30 : out->headers[1] & 3))
+		sim_fail(sim, "emitted packet without data is ECN-capable");
 	for (int i = 0; i < out->payload_iovs; i++) {
 		if (total + out->payload[i].iov_len > sizeof(payload)) {
 			sim_fail(sim, "emitted packet longer than %u", PACKET_MAX);
@@ -327,6 +348,8 @@ static bool may_merge(const struct sim_packet *p, const struct sim_packet *q, si
 	    (size_t)(b[12] >> 4) * 4 != head)
 		return false;
 	more = q->len - ip - head;
+	if (ecn_bits(p) != ecn_bits(q))
+		return false;
 	/* Addresses, ports, acknowledgement number, window, options. */
 	if (p->data[0] >> 4 == 4 ? memcmp(p->data + 12, q->data + 12, 8) :
 				   memcmp(p->data + 8, q->data + 8, 32))

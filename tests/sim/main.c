@@ -43,6 +43,7 @@ struct shard {                  /* shared with the parent */
 
 static const struct directed *const tables[] = {
 	directed_basic, directed_paths, directed_options, directed_proxy, directed_idle,
+	directed_net,
 };
 
 static uint64_t first_seed = SEED_HEAVY + 1, seed_count = 3000;

@@ -233,6 +233,29 @@ static void random_config(struct mptcp_config *c, struct rng *r, const struct sc
 	}
 }
 
+/*
+ * What came to the links later has draws of its own, so that a seed goes on to mean the
+ * rest of what it meant.
+ */
+static void random_links_more(struct scenario *s, uint64_t seed)
+{
+	struct rng r;
+
+	rng_seed(&r, seed ^ 0x65636e206d7475u);
+	for (int i = 0; i < s->link_count; i++) {
+		for (int d = 0; d < 2; d++) {
+			struct link_params *p = &s->link[i][d];
+
+			if (rng_percent(&r, 40))
+				p->mark_bytes = (uint32_t)rng_range(&r, p->queue_bytes / 10,
+								    p->queue_bytes);
+			p->bleach = rng_percent(&r, 5);
+		}
+	}
+	for (int side = 0; side < 2; side++)
+		s->cfg[side].tcp.ecn = rng_percent(&r, 80);
+}
+
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 {
 	static const enum profile profiles[] = { CLEAN, CLEAN, CLEAN, MILD, MILD, MILD, NASTY,
@@ -338,6 +361,7 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	/* The seeds before that were found and kept when there was version 1 alone. */
 	if (seed > SEED_HEAVY && rng_percent(&r, 30))
 		s->cfg[0].versions = MPTCP_VERSION_BIT(0);
+	random_links_more(s, seed);
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
@@ -362,6 +386,8 @@ static void print_link(const struct link_params *p, const char *name, FILE *out)
 	SHOW(duplicate, "ppm");
 	SHOW(corrupt, "ppm");
 	SHOW(gro_us, "");
+	SHOW(mark_bytes, "");
+	SHOW(bleach, "");
 	SHOW(strip_syn, "");
 	SHOW(strip_third_ack, "");
 	SHOW(strip_data_from, "");

@@ -105,6 +105,8 @@ struct link_params {
 	uint32_t burst_begin, burst_us;         /* a burst loses all for up to burst_us */
 	uint32_t reorder, reorder_us;           /* held back for up to reorder_us */
 	uint32_t duplicate, corrupt;
+	uint32_t mark_bytes;            /* a queue this long marks what is ECN-capable; 0: none */
+	bool bleach;                    /* takes the ECN bits out, as some routers do */
 	uint32_t gro_us;                /* merge what arrives within this; 0: no GRO */
 	/* A middlebox that takes MPTCP options out. */
 	bool strip_syn, strip_third_ack;        /* SYN and SYN/ACK; first packet after it */
@@ -462,6 +464,6 @@ struct directed {
 	void (*make)(struct scenario *s);
 };
 extern const struct directed directed_basic[], directed_paths[], directed_options[],
-	directed_proxy[], directed_idle[];
+	directed_proxy[], directed_idle[], directed_net[];
 
 #endif

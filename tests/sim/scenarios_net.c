@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Directed scenarios: what the network tells the sender, or fails to: congestion marks.
+ */
+#include "sim.h"
+
+/* One path of 20 Mbit/s and 40 ms, 5 MB from server to client. */
+static void one_path(struct scenario *s)
+{
+	scenario_default(s, false);
+	s->link_count = 1;
+	s->join_links = 0;
+	for (int d = 0; d < 2; d++) {
+		s->link[0][d].rate_bps = 20000000;
+		s->link[0][d].delay_us = 20 * MS;
+		s->link[0][d].queue_bytes = 200000;
+	}
+	s->plan[0][1].total = 5000000;
+}
+
+/* A queue that marks at a third: nothing is lost, nothing sent twice, and it stays full. */
+static void check_marks(struct run *run)
+{
+	const struct counters *client = &run->client.counters, *host = &run->host.counters;
+	uint64_t bps = run_goodput_bps(run, 0);
+
+	run_expect_complete(run, 0);
+	run_expect(run, client->v[CNT_TCP_ECN_CE] > 0, "the client saw no mark");
+	run_expect(run, host->v[CNT_TCP_ECN_CWR] > 0, "the sender reduced for no mark");
+	run_expect(run, host->v[CNT_TCP_RETRANS] == 0, "something was sent again");
+	run_expect(run, bps > 17000000, "goodput %.1f Mbit/s of 20", (double)bps / 1e6);
+}
+
+static void make_marks(struct scenario *s)
+{
+	one_path(s);
+	s->link[0][DOWN].mark_bytes = 60000;
+	s->check = check_marks;
+}
+
+static void make_marks_v6(struct scenario *s)
+{
+	make_marks(s);
+	s->v6 = true;
+	s->cfg[0].tcp.mss = s->cfg[1].tcp.mss = MTU - 60;
+}
+
+/* A router that takes the bits out: the queue overflows, as without ECN. */
+static void check_bleached(struct run *run)
+{
+	run_expect_complete(run, 0);
+	run_expect(run, !run->client.counters.v[CNT_TCP_ECN_CE], "a mark got through");
+	run_expect(run, !run->host.counters.v[CNT_TCP_ECN_CWR], "the sender reduced for no mark");
+}
+
+static void make_bleached(struct scenario *s)
+{
+	make_marks(s);
+	s->link[0][DOWN].bleach = true;
+	s->check = check_bleached;
+}
+
+/* One side does not want it: nobody marks anything. */
+static void make_not_agreed(struct scenario *s)
+{
+	make_marks(s);
+	s->cfg[0].tcp.ecn = false;
+	s->check = check_bleached;
+}
+
+const struct directed directed_net[] = {
+	{ "ecn-marks", make_marks },
+	{ "ecn-marks-v6", make_marks_v6 },
+	{ "ecn-bleached", make_bleached },
+	{ "ecn-not-agreed", make_not_agreed },
+	{ NULL, NULL },
+};
