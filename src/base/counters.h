@@ -54,10 +54,15 @@
 	X(MP_FALLBACK_HANDSHAKE, "mp_fallback_handshake", "fallbacks: no option in the third ACK or first data") \
 	X(MP_FALLBACK_DATA, "mp_fallback_data", "fallbacks: options lost after the handshake") \
 	X(MP_FALLBACK_CHECKSUM, "mp_fallback_checksum", "fallbacks: DSS checksum wrong, one subflow") \
-	X(MP_FALLBACK_PEER, "mp_fallback_peer", "fallbacks asked by the peer (infinite mapping)") \
+	X(MP_FALLBACK_PEER, "mp_fallback_peer", "fallbacks asked by the peer (infinite mapping, MP_FAIL)") \
 	X(MP_BAD_ACK, "mp_bad_ack", "DATA_ACKs ignored: of what was not sent")               \
 	X(MP_BAD_MAPPING, "mp_bad_mapping", "DSS mappings that contradict or exceed limits") \
 	X(MP_BAD_CHECKSUM, "mp_bad_checksum", "DSS checksums that were wrong")               \
+	X(MP_NO_CHECKSUM, "mp_no_checksum", "subflows reset: DSS checksum agreed on but missing") \
+	X(MP_FAIL_IN, "mp_fail_in", "MP_FAIL received: what we sent was changed on the way") \
+	X(MP_FAIL_OUT, "mp_fail_out", "MP_FAIL sent")                                        \
+	X(MP_INFINITE_IN, "mp_infinite_in", "infinite mappings received")                    \
+	X(MP_INFINITE_OUT, "mp_infinite_out", "infinite mappings sent")                      \
 	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping that cannot be understood")          \
 	X(MP_OOO, "mp_ooo", "data kept out of order at connection level")                    \
 	X(MP_OOO_DROPPED, "mp_ooo_dropped", "data dropped at connection level: no room out of order") \

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A connection's life: creation, state, closing, fallback, and the verbs that the
- * caller uses.
+ * A connection's life: creation, state, closing, and the verbs that the caller uses.
  *
  * Closing (RFC 8684, section 3.3.3).  The two streams end on their own: ours by
  * fin_queued -> fin_sent -> fin_acked, the peer's by fin_known -> fin_delivered.  The
  * state names the combination as TCP does.  Once both have ended, each subflow sends
  * its FIN; the connection is finished when none of them has anything more to send.
- * After a fallback the subflow's own FINs are the stream's ends.
+ * After a fallback (fallback.c) the subflow's own FINs are the stream's ends.
  *
  * This file owns the states of connections and subflows: every change goes through
  * the two setters.
@@ -23,6 +22,8 @@
 #include "base/timer.h"
 #include "mptcp/internal.h"
 
+/* DSS with DATA_ACK and DSN of 8 bytes and a checksum. */
+#define INFINITE_MAP_LEN (4 + 8 + 14 + 2)
 /* Gaps kept in connection-level reassembly; beyond that data is dropped and comes again. */
 #define OOO_GAPS_MAX 4096u
 /* Timeouts in a row of a subflow's FIN after which a finished connection stops asking. */
@@ -187,6 +188,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->rto_deadline_us = TIMER_NEVER;
 	conn->orphan_deadline_us = TIMER_NEVER;
 	conn->fastclose_deadline_us = conn->fastclose_next_us = TIMER_NEVER;
+	conn->fail_deadline_us = TIMER_NEVER;
 	conn->handshake_deadline_us = now_us + cfg->handshake_us;
 	conn->created_us = now_us;
 	return conn;
@@ -206,6 +208,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->join_ack_deadline_us = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
+	stream_init(&sf->held, conn->env->pool, 0);
 	list_push_back(&conn->subflows, &sf->link);
 	conn->subflow_count++;
 	conn->subflows_total++;
@@ -238,6 +241,11 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 	}
 	tcp_init_passive(&sf->tcp, &conn->env->tcp, &cfg, syn, iss_ts[0], iss_ts[1], now_us);
 	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
+	/* What we announce, not what we send: Linux (6.18) puts its infinite mapping on a
+	 * segment that it has made as long as plain TCP's may be.  Without room for it within
+	 * the MTU, a connection whose checksum failed would be stuck for ever. */
+	if (conn->checksum_on)
+		sf->tcp.cfg.mss -= INFINITE_MAP_LEN;
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
 }
@@ -338,7 +346,7 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 	const struct mptcp_join *join = &syn->tcp.mptcp.join;
 	struct mptcp_subflow *sf;
 
-	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known ||
+	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known || mptcp_failing(conn) ||
 	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT) {
 		*reason = MPTCP_RST_PROHIBITED;
 		goto refuse;
@@ -371,7 +379,7 @@ struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct fl
 	struct mptcp_subflow *sf;
 	struct flow_tuple rx;
 
-	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known ||
+	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known || mptcp_failing(conn) ||
 	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT ||
 	    conn->subflow_count >= conn->cfg.max_subflows)
 		return NULL;
@@ -398,6 +406,7 @@ void mptcp_subflow_free(struct mptcp_subflow *sf)
 		pool_uncharge(sf->conn->env->pool, UINT16_MAX);
 	free(sf->map_buffer);
 	stream_fini(&sf->hoard);
+	stream_fini(&sf->held);
 	tcp_fini(&sf->tcp);
 	free(sf);
 }
@@ -449,6 +458,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	if (events & TCP_EVENT_ACKED) {
 		mptcp_subflow_heard(sf);
 		mptcp_hoard_acked(sf);
+		mptcp_infinite_acked(sf, now_us);
 		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
 		if (conn->mode == MPTCP_MODE_FALLBACK &&
 		    (sf->tcp.state >= TCP_ESTABLISHED || events & TCP_EVENT_CLOSED)) {
@@ -525,45 +535,6 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 }
 
 /* ---- closing ------------------------------------------------------------------ */
-
-bool mptcp_may_fall_back(const struct mptcp_conn *conn)
-{
-	const struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
-
-	/* Contiguous: whatever was sent or received took this one way, once.  Joins that
-	 * are not complete have carried nothing; but the peer may send on one as soon as it
-	 * has our third ACK. */
-	list_for_each(other, &conn->subflows, link)
-		if (other->mac_sent)
-			return false;
-	return conn->mode != MPTCP_MODE_FALLBACK && sf && !sf->join && !conn->joined_once &&
-	       !conn->ooo.bytes && !conn->bytes_reinjected;
-}
-
-void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
-		     uint64_t now_us)
-{
-	struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
-
-	log_debug("conn %08x: fallback to TCP (%s)", conn->local_token, why);
-	list_for_each(other, &conn->subflows, link)
-		if (other != sf)
-			mptcp_subflow_reset(other, MPTCP_RST_MIDDLEBOX, "fallback");
-	counter_inc(conn->env->counters, reason);
-	conn->mode = MPTCP_MODE_FALLBACK;
-	conn->events |= MPTCP_EVENT_FALLBACK;
-	conn->reinject_count = 0;
-	conn->rto_deadline_us = TIMER_NEVER;
-	conn->fallback_maps = conn->fallback_acks && !conn->checksum_on;
-	conn->checksum_on = false;
-	sf->tcp.option_len = conn->fallback_maps ? mptcp_options_usual(conn, sf->tcp.ts_on)
-						 : (sf->tcp.ts_on ? 12 : 0);
-	sf->confirmed = true;
-	mptcp_recv_fall_back(sf);
-	/* From here on the stream's end is the subflow's FIN. */
-	if (conn->fin_sent)
-		tcp_close(&sf->tcp, now_us);
-}
 
 void mptcp_terminate(struct mptcp_conn *conn, const char *why)
 {
@@ -695,6 +666,7 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 	}
 	EARLIER(conn->rto_deadline_us);
 	EARLIER(conn->orphan_deadline_us);
+	EARLIER(conn->fail_deadline_us);
 	if (conn->state < MPTCP_ESTABLISHED)
 		EARLIER(conn->handshake_deadline_us);
 	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
@@ -735,6 +707,8 @@ void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		mptcp_send_timeout(conn, now_us);
 	if (conn->state < MPTCP_ESTABLISHED && now_us >= conn->handshake_deadline_us)
 		mptcp_terminate(conn, "handshake timed out");
+	if (now_us >= conn->fail_deadline_us)
+		mptcp_fail_timeout(conn);
 	if (now_us >= conn->orphan_deadline_us) {
 		conn->orphan_deadline_us = TIMER_NEVER;
 		counter_inc(conn->env->counters, CNT_MP_ORPHAN_TIMEOUT);
@@ -761,6 +735,7 @@ void mptcp_check(const struct mptcp_conn *conn)
 	list_for_each(sf, &conn->subflows, link) {
 		assert(sf->conn == conn && sf->state != MPTCP_SUBFLOW_DEAD);
 		assert(conn->mode != MPTCP_MODE_FALLBACK || !sf->join || sf->reset_pending);
+		assert(!stream_len(&sf->held) || conn->failed || sf->reset_pending);
 		tcp_check(&sf->tcp);
 		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 			sending = true;

@@ -21,18 +21,41 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 			     const char *why);
 struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
 					uint64_t now_us);
-/* Falls back to plain TCP (RFC 8684, section 3.7); mptcp_may_fall_back() holds. */
-void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
-		     uint64_t now_us);
-/* Whether the one subflow carries the whole stream contiguously, so that it can go on
- * as plain TCP. */
-bool mptcp_may_fall_back(const struct mptcp_conn *conn);
 /* Ends the connection in every direction, with MPTCP_EVENT_RESET. */
 void mptcp_terminate(struct mptcp_conn *conn, const char *why);
 /* After any change: DATA_FIN exchange complete? all subflows closed? */
 void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us);
 /* Reads and clears the TCP events of a subflow. */
 void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us);
+
+/* ---- fallback.c --------------------------------------------------------------- */
+
+/* Whether the one subflow carries the whole stream contiguously, so that it can go on
+ * as plain TCP. */
+bool mptcp_may_fall_back(const struct mptcp_conn *conn);
+/* Falls back to plain TCP (RFC 8684, section 3.7); mptcp_may_fall_back() holds. */
+void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
+		     uint64_t now_us);
+/* The mapping that begins at `dsn` arrived on `sf` with a wrong checksum.  Returns true if
+ * its bytes are to be kept (mptcp_recv_hold()) until the peer has fallen back; otherwise
+ * the subflow is being reset. */
+bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us);
+/* An MP_FAIL from the peer, on an ACK or on an RST. */
+void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint64_t now_us);
+/* The peer never answered our MP_FAIL. */
+void mptcp_fail_timeout(struct mptcp_conn *conn);
+/* Whether an MP_FAIL was sent or received, so that no subflow may be added. */
+static inline bool mptcp_failing(const struct mptcp_conn *conn)
+{
+	return conn->failed || conn->infinite_out;
+}
+/* An infinite mapping: from `seq` on the subflow's bytes are the stream from `dsn` on. */
+void mptcp_infinite_received(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq,
+			     uint64_t now_us);
+/* TCP has acknowledged something: perhaps the data that carried our infinite mapping. */
+void mptcp_infinite_acked(struct mptcp_subflow *sf, uint64_t now_us);
+/* Whether a segment carries our infinite mapping, and then which. */
+bool mptcp_infinite_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, struct mptcp_dss *d);
 
 /* ---- handshake.c -------------------------------------------------------------- */
 
@@ -64,9 +87,10 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 /* In-order payload of a subflow; `seq` is its sequence number. */
 void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len,
 			uint32_t seq, bool transient, uint64_t now_us);
-/* The mapping [dsn, dsn + len) at subflow sequence number `seq`. */
+/* The mapping [dsn, dsn + len) at subflow sequence number `seq`; `fin`: the length that the
+ * checksum covers counts a DATA_FIN besides. */
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
-			uint16_t checksum);
+			bool fin, uint16_t checksum);
 /* The peer's stream ends at `dsn`. */
 void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us);
 /* Bytes to advertise on every subflow. */
@@ -76,8 +100,15 @@ void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
 void mptcp_recv_free_spares(struct mptcp_env *env);
 /* A segment leaves with `window` in its header. */
 void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
-/* The subflow's bytes are the stream from now on, those of an unfinished mapping too. */
-void mptcp_recv_fall_back(struct mptcp_subflow *sf);
+/* The subflow's bytes are the stream from now on, those of an unfinished mapping and those
+ * held too. */
+void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us);
+/* Those held are. */
+void mptcp_recv_release(struct mptcp_subflow *sf, uint64_t now_us);
+/* Keeps bytes of the subflow that nobody may read yet. */
+void mptcp_recv_hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len);
+/* Where in the stream the subflow's byte at `offset` is, if all came in order, once. */
+uint64_t mptcp_recv_contiguous(const struct mptcp_subflow *sf, uint64_t offset);
 
 /* ---- send.c ------------------------------------------------------------------- */
 

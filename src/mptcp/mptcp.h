@@ -25,8 +25,8 @@
  * Stream offsets are data sequence numbers, also after a fallback.
  *
  * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
- * (DSS in), send.c (DSS out, scheduling, reinjection), hoard.c, options.c (which options go
- * on a segment), path.c (addresses, priorities, subflow death), sched*.c, crypto.c.
+ * (DSS in), send.c (DSS out, scheduling, reinjection), hoard.c, fallback.c (plain TCP,
+ * MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c (addresses, priorities, subflow death), sched*.c, crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
 #define MPTCP_MPTCP_H
@@ -128,7 +128,8 @@ struct mptcp_map {
 	struct list link;
 	uint64_t dsn;
 	uint64_t ssn;                   /* as an offset like tcp.rcv_offset */
-	uint32_t len;
+	uint32_t len;                   /* of the bytes, without DATA_FIN */
+	bool fin;                       /* DATA_FIN counted in the length on the wire */
 	uint16_t checksum;
 };
 
@@ -165,9 +166,11 @@ struct mptcp_subflow {
 	uint32_t map_count;
 	uint8_t *map_buffer;            /* payload of an unfinished mapping (checksums only) */
 	uint32_t map_buffered;
+	struct stream held;             /* bytes after a wrong checksum, see fallback.c */
 
 	bool echo_pending;              /* ADD_ADDR to be echoed */
 	struct mptcp_add_addr echo;
+	bool data_acked;                /* a DATA_ACK has come this way */
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
 	uint64_t join_ack_deadline_us;  /* active join: when to repeat the third ACK */
@@ -203,6 +206,15 @@ struct mptcp_conn {
 					 * in case they still reach it and it has not noticed */
 	uint64_t unmapped_us;           /* ... when unmapped data came last */
 	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */
+	bool failed;         /* we sent MP_FAIL and wait for the peer's fallback */
+	bool fail_agreed;               /* ... which it has promised */
+	uint64_t fail_deadline_us;
+	bool infinite_in;               /* the peer's infinite mapping: from subflow offset */
+	uint64_t infinite_in_offset, infinite_in_dsn;
+	bool infinite_out;              /* ours is to go on data, until that is acknowledged */
+	bool infinite_sent;             /* ... which has been sent up to infinite_end */
+	uint64_t infinite_dsn;
+	uint32_t infinite_ssn, infinite_end;
 	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
 	uint64_t local_key, remote_key;
 	uint32_t local_token, remote_token;

@@ -12,6 +12,7 @@
 
 #include "base/seq.h"
 #include "mptcp/internal.h"
+#include "wire/checksum.h"
 
 uint16_t mptcp_options_usual(const struct mptcp_conn *conn, bool timestamps)
 {
@@ -61,6 +62,13 @@ static size_t join_ack(const struct mptcp_subflow *sf, uint8_t *out)
 	return mptcp_option_build_join_ack(out, &j);
 }
 
+static size_t fail(struct mptcp_subflow *sf, uint8_t *out)
+{
+	sf->fail_pending = false;
+	counter_inc(sf->conn->env->counters, CNT_MP_FAIL_OUT);
+	return mptcp_option_build_fail(out, sf->fail_dsn);
+}
+
 static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -69,10 +77,8 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 	/* Both are of use only to a peer that speaks MPTCP on this subflow. */
 	if (conn->mode == MPTCP_MODE_FALLBACK || (!sf->join && conn->mode != MPTCP_MODE_MPTCP))
 		return 0;
-	if (sf->fail_pending && room >= 12) {
-		sf->fail_pending = false;
-		n += mptcp_option_build_fail(out, sf->fail_dsn);
-	}
+	if (sf->fail_pending && room >= 12)
+		n += fail(sf, out);
 	if (conn->version == 1 && room >= n + 4) {
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_OUT);
 		n += mptcp_option_build_tcprst(out + n, sf->reset_flags, sf->reset_reason);
@@ -116,6 +122,14 @@ static bool short_dsn_fits(const struct mptcp_subflow *sf, uint64_t dsn)
 	       (uint32_t)sf->last_map_dsn < last;
 }
 
+/* A mapping's checksum, made without the DATA_FIN that its length now counts. */
+static uint16_t checksum_plus_one(uint16_t checksum)
+{
+	static const uint8_t one[2] = { 0, 1 };
+
+	return (uint16_t)~csum_fold(csum_add((uint16_t)~checksum, one, sizeof(one)));
+}
+
 static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -125,6 +139,8 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 	};
 
 	if (conn->mode == MPTCP_MODE_FALLBACK && !conn->fallback_maps)
+		return mptcp_option_build_dss(out, &d);
+	if ((tx->len || !conn->fin_sent) && mptcp_infinite_for(sf, tx, &d))
 		return mptcp_option_build_dss(out, &d);
 	if (tx->len) {
 		d.has_map = true;
@@ -138,11 +154,11 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 		d.data_len = tx->map_len;
 		d.has_checksum = conn->checksum_on;
 		d.checksum = tx->map_checksum;
-		/* The mapping's checksum was made without it. */
-		if (conn->fin_queued && !conn->checksum_on && d.data_len < UINT16_MAX &&
+		if (conn->fin_queued && d.data_len < UINT16_MAX &&
 		    d.dsn + d.data_len == conn->sendq.end) {
 			conn->fin_carried = d.data_fin = true;
 			d.data_len++;
+			d.checksum = checksum_plus_one(d.checksum);
 		}
 	} else if (conn->fin_sent && !conn->fin_acked) {
 		d.has_map = d.dsn_is64 = d.data_fin = true;
@@ -172,9 +188,16 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		return sf->join ? join_for_syn(sf, out) : capable_for_syn(conn, out);
 	if (tx->flags & TCP_RST)
 		return reset_options(sf, out, room);
-	if (sf->fail_pending && !tx->len && room >= 12) {
-		sf->fail_pending = false;
-		n += mptcp_option_build_fail(out, sf->fail_dsn);
+	if (sf->fail_pending && !tx->len && room >= 20) {
+		n += fail(sf, out);
+		/* A mapping does not fit beside it. */
+		if (conn->mode == MPTCP_MODE_MPTCP) {
+			struct mptcp_dss d = { .has_ack = true, .data_ack = (uint32_t)conn->rcv_nxt };
+
+			if (conn->infinite_out || (conn->fin_sent && !conn->fin_acked))
+				tcp_request_ack(&sf->tcp);
+			return n + mptcp_option_build_dss(out + n, &d);
+		}
 	}
 	if (conn->mode == MPTCP_MODE_FALLBACK) {
 		if (conn->fallback_maps || (conn->fallback_acks && !tx->len && room >= n + 8))

@@ -101,7 +101,9 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	}
 	if (conn->mode == MPTCP_MODE_FALLBACK && sf->join)
 		return; /* a join that the fallback overtook */
-	if (conn->mode != MPTCP_MODE_MPTCP) {
+	conn->failed = conn->fail_agreed = false;
+	conn->fail_deadline_us = TIMER_NEVER;
+	if (conn->mode != MPTCP_MODE_MPTCP || conn->infinite_sent) {
 		mptcp_terminate(conn, why);
 		mptcp_advance_close(conn, now_us);
 		return;
@@ -114,6 +116,7 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		mptcp_advance_close(conn, now_us);
 		return;
 	}
+	conn->infinite_out = false;
 	counter_inc(conn->env->counters, CNT_MP_SUBFLOW_LOST);
 	mptcp_send_release(conn);
 	if (conn->subflow_count == 1)
@@ -153,6 +156,7 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
 	const struct mptcp_options *o = &p->tcp.mptcp;
 	struct mptcp_subflow *other;
 
+	(void)now_us;
 	if (o->present & MPOPT_PRIO)
 		recv_prio(sf, o);
 	/* In version 0 there is neither echo nor HMAC, and nothing to answer. */
@@ -170,6 +174,4 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
 				if (other->join && other->remote_id == o->remove_addr.ids[i])
 					mptcp_subflow_reset(other, MPTCP_RST_UNSPECIFIED,
 							    "the peer removed its address");
-	if (o->present & MPOPT_FAIL && mptcp_may_fall_back(conn))
-		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
 }

@@ -7,7 +7,8 @@
  * payload is cut along them.  A piece that is next in the stream is offered to the
  * consumer where it lies; a later one is copied into the connection's reassembly
  * queue.  With checksums on, a mapping's bytes are first collected whole, because none
- * of them may be used before the checksum was right.
+ * of them may be used before the checksum was right.  After a fallback the subflow's
+ * bytes are the stream as they come (fallback.c).
  *
  * The receive window is one for all subflows: what the consumer has not finished with
  * counts against it, and its right edge never moves back (section 3.3.4).  A subflow's
@@ -246,20 +247,110 @@ void mptcp_recv_forget_maps(struct mptcp_subflow *sf)
 	sf->map_buffered = 0;
 }
 
-void mptcp_recv_fall_back(struct mptcp_subflow *sf)
+uint64_t mptcp_recv_contiguous(const struct mptcp_subflow *sf, uint64_t offset)
+{
+	uint64_t next = sf->map_offset - sf->map_buffered;
+
+	if (stream_len(&sf->held))
+		next = sf->held.begin;
+	return sf->conn->rcv_nxt - sf->conn->fin_delivered + (offset - next);
+}
+
+/*
+ * Bytes of the subflow after a fallback.  They are the stream as they come, except where
+ * the peer shows that it repeats itself: by an infinite mapping on data sent before, or by
+ * mappings from before it knew.
+ */
+static void recv_plain(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len,
+		       bool transient, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
+	uint64_t dsn;
+	size_t n;
 
-	/* TCP has acknowledged these bytes; what their checksum is matters no more.  But a
-	 * stream that a DATA_FIN has ended stays ended. */
-	if (sf->map_buffered)
-		recv_stream(conn, conn->rcv_nxt, sf->map_buffer, sf->map_buffered, true,
-			    conn->rcv_round_us);
-	mptcp_recv_forget_maps(sf);
+	while (len) {
+		struct mptcp_map *m = list_first(&sf->maps, struct mptcp_map, link);
+
+		if (m && seq64_leq(m->ssn + m->len, offset)) {
+			map_free(sf, m);
+			continue;
+		}
+		n = len;
+		dsn = conn->rcv_nxt;
+		if (conn->infinite_in && seq64_geq(offset, conn->infinite_in_offset)) {
+			dsn = seq64_min(dsn, conn->infinite_in_dsn +
+					     (offset - conn->infinite_in_offset));
+		} else {
+			if (m && seq64_leq(m->ssn, offset)) {
+				n = m->ssn + m->len - offset;
+				dsn = seq64_min(dsn, m->dsn + (offset - m->ssn));
+			} else if (m) {
+				n = m->ssn - offset;
+			}
+			if (conn->infinite_in && n > conn->infinite_in_offset - offset)
+				n = conn->infinite_in_offset - offset;
+			if (n > len)
+				n = len;
+			/* The rest of this comes again, where the infinite mapping says. */
+			if (conn->infinite_in && seq64_geq(dsn, conn->infinite_in_dsn))
+				goto next;
+		}
+		recv_stream(conn, dsn, data, n, transient, now_us);
+next:
+		data += n;
+		len -= n;
+		offset += n;
+		sf->map_offset = offset;
+	}
+}
+
+void mptcp_recv_hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len)
+{
+	if (!stream_len(&sf->held)) {
+		stream_fini(&sf->held);
+		stream_init(&sf->held, sf->conn->env->pool, offset);
+	}
+	/* Once what the window allowed, and once that again, repeated. */
+	if (stream_len(&sf->held) + len > 2 * (sf->conn->rcv_told - sf->conn->rcv_nxt))
+		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "too much after a wrong checksum");
+	else if (stream_append(&sf->held, data, len) < len)
+		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
+}
+
+void mptcp_recv_release(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct stream held = sf->held;
+	struct iovec iov;
+
+	stream_init(&sf->held, sf->conn->env->pool, 0);
+	while (stream_len(&held)) {
+		size_t n = stream_len(&held);
+
+		while (stream_gather(&held, held.begin, n, &iov, 1) < 1)
+			n = (n + 1) / 2;
+		recv_plain(sf, held.begin, iov.iov_base, iov.iov_len, true, now_us);
+		stream_release(&held, held.begin + iov.iov_len);
+	}
+	stream_fini(&held);
+}
+
+void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint32_t len = sf->map_buffered;
+
+	/* A DATA_FIN that was not reached: from now on TCP's FIN is the end. */
+	if (!conn->fin_delivered)
+		conn->fin_known = false;
+	/* TCP has acknowledged these bytes; what their checksum is matters no more. */
+	sf->map_buffered = 0;
+	if (len)
+		recv_plain(sf, sf->map_offset - len, sf->map_buffer, len, true, now_us);
+	mptcp_recv_release(sf, now_us);
 }
 
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
-			uint16_t checksum)
+			bool fin, uint16_t checksum)
 {
 	struct mptcp_conn *conn = sf->conn;
 	uint64_t ssn = mptcp_rcv_offset(sf, seq);
@@ -297,6 +388,7 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 	m->dsn = dsn;
 	m->ssn = ssn;
 	m->len = len;
+	m->fin = fin;
 	m->checksum = checksum;
 	list_insert_after(after, &m->link);
 	sf->map_count++;
@@ -328,25 +420,8 @@ static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
 	       now_us - conn->unmapped_us >= sf->tcp.srtt_us / 2;
 }
 
-/* The checksum of a whole mapping was wrong (RFC 8684, section 3.7). */
-static void bad_checksum(struct mptcp_subflow *sf, const struct mptcp_map *m, uint64_t now_us)
-{
-	struct mptcp_conn *conn = sf->conn;
-
-	counter_inc(conn->env->counters, CNT_MP_BAD_CHECKSUM);
-	sf->fail_pending = true;
-	sf->fail_dsn = m->dsn;
-	if (!may_read_unmapped(conn)) {
-		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "DSS checksum wrong");
-		return;
-	}
-	/* A middlebox has changed the stream: what it makes of it is the stream now. */
-	mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "DSS checksum wrong", now_us);
-	tcp_request_ack(&sf->tcp);
-}
-
 /* Collects a mapping's bytes; delivers it when complete and right.  Returns how many
- * bytes it took, 0 when the subflow ended or the connection fell back. */
+ * bytes it took, 0 when the subflow ended. */
 static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const uint8_t *data,
 			   size_t len, uint64_t now_us)
 {
@@ -369,12 +444,13 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 		return len;
 	ssn = (uint32_t)(sf->tcp.rcv_nxt - sf->tcp.irs -
 			 (uint32_t)(sf->tcp.rcv_offset - m->ssn));
-	if (mptcp_dss_checksum(m->dsn, ssn, m->len, csum_add(0, sf->map_buffer, m->len)) !=
-	    m->checksum) {
-		bad_checksum(sf, m, now_us);
+	sf->map_buffered = 0;
+	if (mptcp_dss_checksum(m->dsn, ssn, (uint16_t)(m->len + m->fin),
+			       csum_add(0, sf->map_buffer, m->len)) != m->checksum) {
+		if (mptcp_fail_begin(sf, m->dsn, now_us))
+			mptcp_recv_hold(sf, m->ssn, sf->map_buffer, m->len);
 		return len;
 	}
-	sf->map_buffered = 0;
 	recv_stream(conn, m->dsn, sf->map_buffer, m->len, true, now_us);
 	return len;
 }
@@ -398,7 +474,17 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 				return;
 			}
 			conn->unmapped_us = now_us;
-			recv_stream(conn, conn->rcv_nxt, data, len, transient, now_us);
+			recv_plain(sf, offset, data, len, transient, now_us);
+			return;
+		}
+		if (conn->fail_agreed) {
+			recv_plain(sf, offset, data, len, transient, now_us);
+			return;
+		}
+		if (conn->failed) {
+			/* On each ACK, until the peer answers. */
+			sf->fail_pending = true;
+			mptcp_recv_hold(sf, offset, data, len);
 			sf->map_offset = offset + len;
 			return;
 		}
@@ -414,7 +500,8 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 				mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
 				return;
 			}
-			conn->fallback_acks = true;
+			/* A peer that has sent MP_FAIL does so on purpose. */
+			conn->fallback_acks = !conn->infinite_out;
 			conn->unmapped_us = now_us;
 			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping",
 					now_us);
@@ -439,14 +526,26 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 
 /* ---- options ------------------------------------------------------------------ */
 
-static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, const struct tcp_rx *rx,
-		     uint64_t now_us)
+/* With checksums agreed, a mapping without one is a broken path's (section 3.3). */
+static bool checksum_missing(struct mptcp_subflow *sf, bool has_checksum)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (!conn->checksum_on || has_checksum)
+		return false;
+	counter_inc(conn->env->counters, CNT_MP_NO_CHECKSUM);
+	mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "no DSS checksum");
+	return true;
+}
+
+static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 	const struct mptcp_dss *d = &p->tcp.mptcp.dss;
 
-	(void)rx;
-	if (d->has_ack && p->tcp.flags & TCP_ACK) {
+	sf->data_acked = true;
+	/* After an infinite mapping only the subflow's ACKs count (section 3.7). */
+	if (!conn->infinite_sent) {
 		uint64_t ack = d->ack_is64 ? d->data_ack
 					   : seq64_extend(conn->snd_una, (uint32_t)d->data_ack);
 		uint64_t edge = ack + ((uint32_t)p->tcp.window << sf->tcp.snd_wscale);
@@ -459,24 +558,66 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, const str
 			counter_inc(conn->env->counters, CNT_MP_BAD_ACK);
 		}
 	}
+}
+
+static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	const struct mptcp_dss *d = &p->tcp.mptcp.dss;
+
+	if (d->has_ack && p->tcp.flags & TCP_ACK)
+		recv_data_ack(sf, p, now_us);
 	if (d->has_map) {
 		uint64_t dsn = d->dsn_is64 ? d->dsn
 					   : seq64_extend(conn->rcv_nxt, (uint32_t)d->dsn);
 		uint32_t len = d->data_len;
 
 		if (!len) {
-			/* An infinite mapping: the peer fell back (section 3.7). */
-			if (mptcp_may_fall_back(conn))
-				mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "infinite mapping",
-						now_us);
+			mptcp_infinite_received(sf, dsn, sf->tcp.irs + d->ssn, now_us);
 			return;
 		}
+		if (checksum_missing(sf, d->has_checksum))
+			return;
 		if (d->data_fin) {
 			len--;
+			/* Alone, it is covered by its pseudo-header (section 3.3.3). */
+			if (!len && conn->checksum_on &&
+			    mptcp_dss_checksum(dsn, d->ssn, 1, 0) != d->checksum) {
+				counter_inc(conn->env->counters, CNT_MP_BAD_CHECKSUM);
+				return;
+			}
 			mptcp_recv_fin(conn, dsn + len, now_us);
 		}
 		if (len)
-			mptcp_recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->checksum);
+			mptcp_recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->data_fin,
+					   d->checksum);
+	}
+}
+
+/* A packet without any: the path has eaten them, or the peer has fallen back. */
+static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
+			    const struct tcp_rx *rx, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (conn->failed) {
+		/* Its answer to MP_FAIL, of which the infinite mapping did not get here. */
+		if (p->payload_len && rx->in_sequence)
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "data without options",
+					now_us);
+		return;
+	}
+	if (!rx->ack_advanced)
+		return;
+	if (sf->join && !sf->data_acked && sf->bytes_sent) {
+		/* Never a DATA_ACK, on a path that was just added (RFC 8684, section 3.7). */
+		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "ACK without options");
+		return;
+	}
+	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
+	if (mptcp_may_fall_back(conn) && seq64_gt(conn->snd_nxt, conn->snd_una)) {
+		conn->fallback_acks = !conn->infinite_out;
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
 	}
 }
 
@@ -492,32 +633,33 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		mptcp_terminate(conn, "fastclose");
 		return;
 	}
-	if (o->present & MPOPT_TCPRST)
+	if (o->present & MPOPT_TCPRST && p->tcp.flags & TCP_RST)
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_IN);
-	if (conn->mode != MPTCP_MODE_MPTCP || p->tcp.flags & TCP_RST)
+	if (conn->mode != MPTCP_MODE_MPTCP)
 		return;
+	if (p->tcp.flags & TCP_RST) {
+		if (o->present & MPOPT_FAIL)
+			mptcp_fail_received(sf, o->fail.dsn, true, now_us);
+		return;
+	}
 	if (!o->present) {
-		/* The peer's options are gone from its ACKs: no DATA_ACK will come any more
-		 * (RFC 8684, section 3.7).  With other subflows the data timer finds out. */
-		if (rx->ack_advanced && mptcp_may_fall_back(conn) &&
-		    seq64_gt(conn->snd_nxt, conn->snd_una)) {
-			conn->fallback_acks = true;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
-		}
+		recv_no_options(sf, p, rx, now_us);
 		return;
 	}
 	if (o->present & MPOPT_CAPABLE && conn->version >= 1 && o->capable.has_data_len &&
-	    o->capable.data_len)
+	    o->capable.data_len && !checksum_missing(sf, o->capable.has_checksum))
 		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
 		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
 				   conn->fin_delivered, sf->tcp.irs + 1,
-				   o->capable.data_len, o->capable.checksum);
+				   o->capable.data_len, false, o->capable.checksum);
 	if (o->present & MPOPT_JOIN_ACK && sf->join)
 		tcp_request_ack(&sf->tcp); /* our fourth ACK was lost */
 	if (o->present & MPOPT_DSS) {
 		sf->confirmed = true;
-		recv_dss(sf, p, rx, now_us);
+		recv_dss(sf, p, now_us);
 	}
+	if (o->present & MPOPT_FAIL && conn->mode == MPTCP_MODE_MPTCP)
+		mptcp_fail_received(sf, o->fail.dsn, false, now_us);
 	if (o->present & ~(uint32_t)(MPOPT_DSS | MPOPT_CAPABLE | MPOPT_JOIN_ACK))
 		mptcp_path_options(sf, p, now_us);
 }

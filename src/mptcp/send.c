@@ -294,7 +294,10 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 	conn->rto_deadline_us = TIMER_NEVER;
 	if (!outstanding(conn))
 		return;
-	if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
+	if (conn->infinite_out) {
+		/* Not data again, which would not be contiguous: our infinite mapping is. */
+		tcp_request_ack(&mptcp_first_subflow(conn)->tcp);
+	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
 		counter_inc(conn->env->counters, CNT_MP_RTO);
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_una + DATA_RTO_BURST);
 	}

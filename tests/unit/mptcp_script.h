@@ -235,6 +235,10 @@ static inline uint16_t script_sum_(bool ours, uint64_t at, uint32_t len, uint32_
 	uint64_t base = (ours ? script_.peer_idsn : script_.idsn) + 1;
 	uint16_t sum;
 
+	if (!data_len) {
+		free(bytes);
+		return 0;               /* an infinite mapping has none (RFC 8684, 3.3.1) */
+	}
 	for (uint32_t i = 0; i < len; i++)
 		bytes[i] = ours ? script_theirs_(at + i) : script_ours_(at + i);
 	sum = mptcp_dss_checksum(base + at, ssn, data_len, csum_add(0, bytes, len));
@@ -287,7 +291,7 @@ static inline size_t script_in_capable_(uint8_t *out, const char *args, uint8_t 
 			c.has_data_len = true;
 		} else if (!strcmp(word, "sum") || !strcmp(word, "badsum")) {
 			c.has_checksum = true;
-			c.checksum = script_sum_(true, at, c.data_len, 1, c.data_len) ^
+			c.checksum = script_sum_(true, at + 1, c.data_len, 1, c.data_len) ^
 				     (word[0] == 'b');
 		} else if (!strcmp(word, "badkey")) {
 			badkey = true;
@@ -802,7 +806,7 @@ static inline void script_write_(uint64_t len)
 }
 
 /*
- * accept, write N, shutdown, abort, consume N: the caller's calls; drop: what was sent and
+ * accept, write N [end], shutdown, abort, consume N: the caller's calls; drop: what was sent and
  * not looked at is forgotten; checksum, versions BITS, max_subflows N: configuration, before
  * the first packet; connect: the connection opens to the peer; join FLOW ID [backup]: and adds a path.
  */
@@ -818,6 +822,8 @@ static inline void script_command_(const char *line)
 		mptcp_accept(p->conn, p->now_us);
 	} else if (!strcmp(word, "write")) {
 		script_write_(script_number_(&line));
+		if (strstr(line, "end"))
+			mptcp_shutdown(p->conn, p->now_us);
 	} else if (!strcmp(word, "shutdown")) {
 		mptcp_shutdown(p->conn, p->now_us);
 	} else if (!strcmp(word, "abort")) {

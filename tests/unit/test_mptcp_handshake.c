@@ -170,6 +170,27 @@ START_TEST(segment_size_fits_the_family)
 }
 END_TEST
 
+/* Linux makes its infinite mapping's segment as long as a plain one may be. */
+START_TEST(segment_size_leaves_room_for_an_infinite_mapping)
+{
+	const struct packet *synack;
+	struct packet syn;
+
+	peer_init(&p);
+	peer_flow_init(&p.first, 10, 1);
+	syn = peer_capable_syn(&p.first);
+	syn.tcp.mptcp.capable.flags |= MPTCP_CAP_CHECKSUM;
+	p.conn = mptcp_new_passive(&p.env, &p.cfg, &syn, &p, peer_deliver_, p.now_us);
+	mptcp_accept(p.conn, p.now_us);
+	peer_run(&p);
+	synack = peer_next(&p);
+	ck_assert_ptr_nonnull(synack);
+	ck_assert_uint_eq(synack->tcp.opt.mss, 1460 - (4 + 8 + 8 + 4 + 2 + 2));
+	ck_assert_uint_eq(mptcp_first_subflow(p.conn)->tcp.mss, 1460);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(join_with_right_mac)
 {
 	const struct packet *fourth;
@@ -300,7 +321,7 @@ END_TEST
 
 UNIT_MAIN("mptcp_handshake", keys_in_third_ack, keys_on_first_data, synack_is_repeated,
 	  data_before_the_keys_is_not_read, plain_third_ack_falls_back, foreign_key_falls_back,
-	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family, join_with_right_mac,
+	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family, segment_size_leaves_room_for_an_infinite_mapping, join_with_right_mac,
 	  join_with_wrong_mac_is_reset, join_without_option_is_reset,
 	  repeated_third_ack_of_a_join_gets_a_fourth, too_many_joins_are_refused,
 	  unservable_syns_are_left_alone)
