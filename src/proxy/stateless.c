@@ -41,14 +41,15 @@ static uint32_t draw_iss(const struct stateless *st, const struct seed *s, unsig
 	return ((uint32_t)draw(st, s, DRAW_ISS) & ~7u) | mss;
 }
 
-static bool draw_key(const struct stateless *st, const struct seed *s, uint64_t *key)
+static bool draw_key(const struct stateless *st, const struct seed *s, uint8_t version,
+		     uint64_t *key)
 {
 	uint32_t token;
 	uint64_t idsn;
 
 	for (uint32_t i = 0; i < KEY_TRIES; i++) {
 		*key = draw(st, s, DRAW_KEY + i);
-		mptcp_key_derive(1, *key, &token, &idsn);
+		mptcp_key_derive(version, *key, &token, &idsn);
 		if (token % st->workers == st->worker)
 			return true;
 	}
@@ -84,7 +85,7 @@ bool stateless_draw(struct stateless *st, struct packet *syn, bool timestamps, u
 	};
 	uint32_t ts_ms = (uint32_t)(now_us / 1000);
 
-	if (!draw_key(st, &s, &drawn->key))
+	if (!draw_key(st, &s, syn->tcp.mptcp.capable.version, &drawn->key))
 		return false;
 	drawn->iss = draw_iss(st, &s, mss_index(syn));
 	drawn->ts_offset = (uint32_t)draw(st, &s, DRAW_TS);
@@ -105,6 +106,7 @@ bool stateless_recent(const struct stateless *st, uint64_t now_us)
 
 static void rebuild_syn(const struct packet *ack, uint32_t iss, struct packet *syn)
 {
+	const struct mptcp_options *keys = &ack->tcp.mptcp;
 	struct tcp_options o = { .has_mss = true, .mss = mss_table[iss & 7] };
 
 	if (ack->tcp.opt.has_ts) {
@@ -127,8 +129,14 @@ static void rebuild_syn(const struct packet *ack, uint32_t iss, struct packet *s
 	syn->tcp.mptcp.present = MPOPT_CAPABLE;
 	syn->tcp.mptcp.capable.version = 1;
 	syn->tcp.mptcp.capable.flags = MPTCP_CAP_HMAC_SHA;
-	if (ack->tcp.mptcp.present & MPOPT_CAPABLE)
-		syn->tcp.mptcp.capable.flags = ack->tcp.mptcp.capable.flags;
+	if (!(keys->present & MPOPT_CAPABLE))
+		return;
+	syn->tcp.mptcp.capable.version = keys->capable.version;
+	syn->tcp.mptcp.capable.flags = keys->capable.flags;
+	if (keys->capable.version == 0) {
+		syn->tcp.mptcp.capable.key_count = 1;
+		syn->tcp.mptcp.capable.sender_key = keys->capable.sender_key;
+	}
 }
 
 bool stateless_check(const struct stateless *st, const struct packet *ack, uint64_t now_us,
@@ -147,13 +155,13 @@ bool stateless_check(const struct stateless *st, const struct packet *ack, uint6
 		if (draw_iss(st, &s, iss & 7) != iss)
 			return false;
 	}
-	if (!draw_key(st, &s, &drawn->key))
+	/* Without any option they were lost: plain TCP, as it would be with state.  But wrong
+	 * keys come from somebody else, and a DSS without keys cannot be read. */
+	if (o->present && !(o->present & MPOPT_CAPABLE))
 		return false;
-	/* Without MP_CAPABLE the options were lost: plain TCP, as it would be with state.  But
-	 * wrong keys come from somebody else. */
-	if (o->present & MPOPT_CAPABLE &&
-	    (o->capable.version != 1 || o->capable.key_count != 2 ||
-	     o->capable.receiver_key != drawn->key))
+	if (!draw_key(st, &s, o->present ? o->capable.version : 1, &drawn->key))
+		return false;
+	if (o->present && (o->capable.key_count != 2 || o->capable.receiver_key != drawn->key))
 		return false;
 	drawn->iss = iss;
 	drawn->ts_offset = (uint32_t)draw(st, &s, DRAW_TS);

@@ -9,8 +9,8 @@
  * client's ACK, and only that begins a session:
  *
  *  - our initial sequence number and our key are drawn, by a keyed hash, from the tuple, the
- *    client's initial sequence number and the time.  A client of version 1 repeats both keys
- *    in its third ACK (RFC 8684, section 3.1), so the ACK proves them;
+ *    client's initial sequence number and the time.  A client repeats both keys in its third
+ *    ACK (RFC 8684, section 3.1; RFC 6824, section 3.1), so the ACK proves them;
  *  - the client's segment size, rounded down to one of eight, is in the three low bits of
  *    our sequence number;
  *  - its window scale and SACK are in the low bits of our timestamp, which the ACK echoes.

@@ -190,7 +190,7 @@ END_TEST
 /* What the client asked for survives, although nobody remembered it. */
 START_TEST(stateless_answer_keeps_the_options)
 {
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 16; i++) {
 		const struct tcp_conn *c, *p;
 
 		under_pressure(0);
@@ -198,6 +198,8 @@ START_TEST(stateless_answer_keeps_the_options)
 		w.mptcp.tcp.timestamps = !(i & 2);
 		w.mptcp.tcp.sack = !(i & 4);
 		w.mptcp.tcp.rcv_wscale = 9;
+		if (i & 8)
+			w.mptcp.versions = MPTCP_VERSION_BIT(0);
 		client_open();
 		run(5000);
 		ck_assert_uint_eq(count(CNT_STATELESS_DONE), 1);
@@ -206,6 +208,8 @@ START_TEST(stateless_answer_keeps_the_options)
 		c = &mptcp_first_subflow(w.conn)->tcp;
 		p = &mptcp_first_subflow(server_conn(0))->tcp;
 		ck_assert_int_eq(server_conn(0)->mode, MPTCP_MODE_MPTCP);
+		ck_assert_uint_eq(server_conn(0)->version, !(i & 8));
+		ck_assert_uint_eq(server_conn(0)->remote_key, w.conn->local_key);
 		ck_assert_uint_eq(p->mss, i & 1 ? 1460 : 1300);
 		ck_assert_int_eq(p->ts_on, !(i & 2));
 		ck_assert_int_eq(p->sack_on, !(i & 2) && !(i & 4));
