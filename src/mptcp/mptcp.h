@@ -252,6 +252,7 @@ struct mptcp_conn {
 	uint64_t orphan_deadline_us;
 	uint64_t handshake_deadline_us;
 	uint64_t fastclose_deadline_us, fastclose_next_us;
+	uint8_t fastclose_sent;         /* how often */
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* of the streams, each byte once */

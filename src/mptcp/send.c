@@ -521,8 +521,11 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
 		sf = mptcp_first_subflow(conn);
 		if (sf && now_us >= conn->fastclose_next_us) {
-			struct tcp_tx tx = { .seq = sf->tcp.snd_nxt, .flags = TCP_ACK };
+			struct tcp_tx tx = { .flags = TCP_ACK };
 
+			/* Apple's clients take it only where they expect the next byte: that
+			 * is after all that was sent or, if that got lost, before. */
+			tx.seq = conn->fastclose_sent++ % 2 ? sf->tcp.snd_una : sf->tcp.snd_nxt;
 			conn->fastclose_next_us = now_us + sf->tcp.rto_us;
 			mptcp_emit(sf, &tx, sink, now_us);
 		}

@@ -52,6 +52,7 @@
  *	corrupt         changes a byte of the payload
  *	ts              (on a SYN) this flow has timestamps
  *	raw(HEX)        bytes of TCP options
+ *	dss(reserved)   with all reserved bits set
  */
 #ifndef TESTS_MPTCP_SCRIPT_H
 #define TESTS_MPTCP_SCRIPT_H
@@ -82,6 +83,7 @@ struct script {
 	uint8_t version;
 	bool active;                    /* the connection opens */
 	bool has_conn;
+	uint64_t peer_key;
 	uint64_t key;                   /* the connection's, once told */
 	uint64_t idsn, peer_idsn;
 	uint32_t token;
@@ -197,10 +199,10 @@ static inline void script_learn_key_(uint64_t key)
 static inline void script_mac_(bool ours, const struct script_flow *f, uint8_t mac[20])
 {
 	if (ours)
-		mptcp_join_mac(script_.version, PEER_KEY, script_.key, f->our_nonce,
+		mptcp_join_mac(script_.version, script_.peer_key, script_.key, f->our_nonce,
 			       f->their_nonce, mac);
 	else
-		mptcp_join_mac(script_.version, script_.key, PEER_KEY, f->their_nonce,
+		mptcp_join_mac(script_.version, script_.key, script_.peer_key, f->their_nonce,
 			       f->our_nonce, mac);
 }
 
@@ -210,8 +212,8 @@ static inline void script_addr_mac_(bool ours, const struct mptcp_add_addr *a, u
 	uint8_t key[16], msg[1 + 16 + 2], digest[SHA256_DIGEST_SIZE], *p = msg;
 	struct hmac_sha256_ctx ctx;
 
-	bytes_put64(key, ours ? PEER_KEY : script_.key);
-	bytes_put64(key + 8, ours ? script_.key : PEER_KEY);
+	bytes_put64(key, ours ? script_.peer_key : script_.key);
+	bytes_put64(key + 8, ours ? script_.key : script_.peer_key);
 	*p++ = a->addr_id;
 	if (ip_addr_is_v4(&a->addr)) {
 		memcpy(p, ip_addr_v4(&a->addr), 4);
@@ -302,7 +304,7 @@ static inline size_t script_in_capable_(uint8_t *out, const char *args, uint8_t 
 	if (keys < 0)
 		keys = !syn ? 2 : ack || c.version == 0 ? 1 : 0;
 	c.key_count = (uint8_t)keys;
-	c.sender_key = PEER_KEY;
+	c.sender_key = script_.peer_key;
 	c.receiver_key = script_.key ^ badkey;
 	return mptcp_option_build_capable(out, &c);
 }
@@ -338,7 +340,9 @@ static inline size_t script_in_dss_(uint8_t *out, const char *args, uint64_t *at
 {
 	struct mptcp_dss d = { .has_ack = false };
 	char word[SCRIPT_LINE];
+	bool reserved = false;
 	long long dsn = 0;
+	size_t len;
 
 	while (script_word_(&args, word)) {
 		char *p = word + 1;
@@ -362,13 +366,20 @@ static inline size_t script_in_dss_(uint8_t *out, const char *args, uint64_t *at
 			d.has_checksum = true;
 			d.checksum = script_sum_(true, (uint64_t)dsn, d.data_len - d.data_fin, d.ssn,
 						 d.data_len) ^ (word[0] == 'b');
+		} else if (!strcmp(word, "reserved")) {
+			reserved = true;
 		} else {
 			script_fail_("dss: %s", word);
 		}
 	}
 	if (d.has_map)
 		*at = (uint64_t)dsn - d.ssn;
-	return mptcp_option_build_dss(out, &d);
+	len = mptcp_option_build_dss(out, &d);
+	if (reserved) {
+		out[2] |= 0x0f;
+		out[3] |= 0xe0;
+	}
+	return len;
 }
 
 static inline size_t script_in_add_addr_(uint8_t *out, const char *args)
@@ -590,7 +601,7 @@ static inline void script_out_capable_(struct script_text *t, const struct packe
 		script_put_(&a, c->checksum == script_sum_(false, 0, c->data_len, 1, c->data_len) ?
 			    " sum" : " badsum");
 	if ((c->key_count && c->sender_key != script_.key) ||
-	    (c->key_count == 2 && c->receiver_key != PEER_KEY))
+	    (c->key_count == 2 && c->receiver_key != script_.peer_key))
 		script_put_(&a, " badkey");
 	script_put_option_(t, "capable", &a);
 }
@@ -605,7 +616,7 @@ static inline void script_out_join_(struct script_text *t, struct script_flow *f
 	uint64_t idsn;
 	uint8_t mac[20];
 
-	mptcp_key_derive(script_.version, PEER_KEY, &peer_token, &idsn);
+	mptcp_key_derive(script_.version, script_.peer_key, &peer_token, &idsn);
 	if (syn) {
 		f->their_nonce = j->nonce;
 		script_put_(&a, " %u%s", j->addr_id, j->backup ? " backup" : "");
@@ -732,7 +743,7 @@ static inline void script_describe_(const struct packet *pkt, struct script_text
 	if (o->present & MPOPT_FAIL)
 		script_put_(t, " fail(%lld)", (long long)(o->fail.dsn - script_.peer_idsn - 1));
 	if (o->present & MPOPT_FASTCLOSE)
-		script_put_(t, " fastclose%s", o->fastclose.key == PEER_KEY ? "" : "(badkey)");
+		script_put_(t, " fastclose%s", o->fastclose.key == script_.peer_key ? "" : "(badkey)");
 	if (o->present & MPOPT_TCPRST)
 		script_put_(t, " tcprst(%u%s)", o->tcprst.reason,
 			    o->tcprst.flags & MPTCP_TCPRST_TRANSIENT ? " T" : "");
@@ -791,6 +802,14 @@ static inline void script_time_(const char *line)
 		script_.p.now_us += n;
 }
 
+static inline void script_set_key_(uint64_t key)
+{
+	uint32_t token;
+
+	script_.peer_key = key;
+	mptcp_key_derive(script_.version, key, &token, &script_.peer_idsn);
+}
+
 static inline void script_write_(uint64_t len)
 {
 	while (len) {
@@ -806,9 +825,10 @@ static inline void script_write_(uint64_t len)
 }
 
 /*
- * accept, write N [end], shutdown, abort, consume N: the caller's calls; drop: what was sent and
- * not looked at is forgotten; checksum, versions BITS, max_subflows N: configuration, before
- * the first packet; connect: the connection opens to the peer; join FLOW ID [backup]: and adds a path.
+ * accept, write N [end], shutdown, abort, consume N: the caller's calls; drop: what was sent
+ * and not looked at is forgotten; key N: the peer's; checksum, versions BITS, max_subflows N:
+ * configuration, before the first packet; connect: the connection opens to the peer;
+ * join FLOW ID [backup]: and adds a path.
  */
 static inline void script_command_(const char *line)
 {
@@ -832,6 +852,8 @@ static inline void script_command_(const char *line)
 		mptcp_consumed(p->conn, script_number_(&line), p->now_us);
 	} else if (!strcmp(word, "drop")) {
 		peer_forget(p);
+	} else if (!strcmp(word, "key")) {
+		script_set_key_(script_number_(&line));
 	} else if (!strcmp(word, "checksum")) {
 		p->cfg.checksum = true;
 	} else if (!strcmp(word, "versions")) {
@@ -938,13 +960,11 @@ static inline void script_delivered_(const char *line)
 
 static inline void script_begin(uint8_t version)
 {
-	uint32_t token;
-
 	memset(&script_, 0, sizeof(script_));
 	peer_init(&script_.p);
 	script_.version = version;
 	script_.p.cfg.versions = (uint8_t)MPTCP_VERSION_BIT(version);
-	mptcp_key_derive(version, PEER_KEY, &token, &script_.peer_idsn);
+	script_set_key_(PEER_KEY);
 	script_.began = true;
 }
 

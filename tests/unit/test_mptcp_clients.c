@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Odd clients and odd moments: what clients in the field do, and what the network makes of
+ * handshakes, in both versions.
+ */
+#include "mptcp_script.h"
+
+#define SYNACK "< a S capable", "! accept", "> a SA capable"
+
+/* ---- the first handshake ---------------------------------------------------------- */
+
+START_TEST(syn_repeated_without_option)
+{
+	/* The client has given MPTCP up: the caller withdraws. */
+	SCRIPT_BOTH(SYNACK, "< a S seq 0", "? event plain_syn", "? mode pending");
+	SCRIPT_BOTH("< a S capable", "< a S seq 0", "? event plain_syn");
+	/* Not after the handshake: then it is somebody else's, or very late. */
+	SCRIPT_BOTH(OPEN, "< a S seq 0", "> a A dss(A0)", "? mode mptcp");
+}
+END_TEST
+
+START_TEST(syn_repeated)
+{
+	/* The answer is lost, or late. */
+	SCRIPT_BOTH("< a S capable", "< a S seq 0 capable", "! accept", "> a SA capable",
+		    "< a S seq 0 capable", "> a SA seq 0 capable",
+		    "< a A capable", "? mode mptcp", "+ 10ms", "> a A dss(A0)");
+}
+END_TEST
+
+START_TEST(third_ack_lost)
+{
+	/* The SYN/ACK again brings another. */
+	SCRIPT_BOTH(SYNACK, "+ 1010ms", "> a SA seq 0 capable",
+		    "< a A capable", "? mode mptcp", "+ 10ms", "> a A dss(A0)");
+}
+END_TEST
+
+START_TEST(third_ack_lost_and_data)
+{
+	SCRIPT(1, SYNACK, "< a PA len 5 capable(len 5)", "? mode mptcp", "= 5",
+	       "+ 10ms", "> a A dss(A5)");
+	SCRIPT(0, SYNACK, "< a PA len 5 dss(a0 m0+5@1)", "? mode mptcp", "= 5",
+	       "+ 10ms", "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(first_data_lost)
+{
+	SCRIPT(1, OPEN,
+	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
+	       "> a A ack 1 sack 6-11 dss(A0)",
+	       "< a PA seq 1 len 5 capable(len 5)",
+	       "> a A dss(A10)",
+	       "= 10");
+	SCRIPT(0, OPEN,
+	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
+	       "> a A ack 1 sack 6-11 dss(A0)",
+	       "< a PA seq 1 len 5 dss(a0 m0+5@1)",
+	       "> a A dss(A10)",
+	       "= 10");
+}
+END_TEST
+
+START_TEST(third_ack_and_first_data_lost)
+{
+	/* Version 1 cannot read the second segment without the client's key. */
+	SCRIPT(1, SYNACK,
+	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
+	       "? mode pending",
+	       "< a PA seq 1 len 5 capable(len 5)",
+	       "? mode mptcp",
+	       "= 5",
+	       "+ 10ms",
+	       "> a A ack 6 dss(A5)",
+	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
+	       "+ 10ms",
+	       "> a A dss(A10)",
+	       "= 10");
+}
+END_TEST
+
+START_TEST(third_ack_after_the_data)
+{
+	SCRIPT(1, SYNACK,
+	       "< a PA len 5 capable(len 5)", "< a A seq 1 capable", "= 5",
+	       "+ 10ms", "> a A dss(A5)", "? mode mptcp");
+	SCRIPT(0, SYNACK,
+	       "< a PA len 5 dss(a0 m0+5@1)", "< a A seq 1 capable", "= 5",
+	       "+ 10ms", "> a A dss(A5)", "? mode mptcp");
+}
+END_TEST
+
+START_TEST(fast_open_data_is_left)
+{
+	/* RFC 8684, appendix B: a request for a cookie with data, and data with a cookie.  No
+	 * cookie is given, and the data, which is not acknowledged, comes again mapped. */
+	SCRIPT(1, "< a S len 10 of 0 raw(2202) capable", "! accept", "> a SA ack 1 capable",
+	       "< a PA seq 1 len 10 capable(len 10)", "= 10", "+ 10ms", "> a A dss(A10)",
+	       "? mode mptcp");
+	SCRIPT(0, "< a S len 10 of 0 raw(220601020304) capable", "! accept",
+	       "> a SA ack 1 capable",
+	       "< a A seq 1 capable",
+	       "< a PA seq 1 len 10 dss(a0 m0+10@1)", "= 10", "+ 10ms", "> a A dss(A10)");
+}
+END_TEST
+
+START_TEST(flags_that_cannot_be_served_pass)
+{
+	/* No common algorithm, an extension nobody knows (section 3.1 of both RFCs). */
+	SCRIPT_BOTH("< a S capable(flags A)", "? passed");
+	SCRIPT_BOTH("< a S capable(flags BH)", "? passed");
+	SCRIPT_BOTH("< a S capable(flags C)", "? passed");
+}
+END_TEST
+
+START_TEST(answers_with_flags_that_cannot_be_served)
+{
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable(flags BH)", "? mode fallback",
+		    "> a A");
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable(flags A)", "? mode fallback",
+		    "> a A");
+}
+END_TEST
+
+START_TEST(lengths_that_do_not_belong_pass)
+{
+	/* Keys where there should be none, or none where there should be. */
+	SCRIPT(1, "< a S capable(keys 1)", "? passed");
+	SCRIPT(1, "< a S capable(keys 2)", "? passed");
+	SCRIPT(0, "< a S capable(keys 0)", "? passed");
+	SCRIPT(0, "< a S capable(keys 2)", "? passed");
+	SCRIPT_BOTH("< a S raw(1e03010000)", "? passed");
+	SCRIPT_BOTH("< a S raw(1e050101000000)", "? passed");
+}
+END_TEST
+
+START_TEST(algorithm_bits_are_ignored)
+{
+	/* D to G may be set; H is chosen. */
+	SCRIPT(1, "< a S raw(1e04011f)", "! accept", "> a SA capable");
+	SCRIPT(0, "< a S raw(1e0c003f0706050403020100)", "! accept", "> a SA capable",
+	       "< a A capable", "? mode mptcp", "+ 10ms", "> a A dss(A0)");
+}
+END_TEST
+
+START_TEST(unknown_subtypes_are_ignored)
+{
+	SCRIPT_BOTH(OPEN, "< a PA len 5 dss(a0 m0+5@1) raw(1e04f000)", "= 5",
+		    "< a PA len 5 raw(1e0490ff) dss(A0 M5+5@6)", "= 10",
+		    "+ 10ms", "> a A dss(A10)", "? mode mptcp");
+}
+END_TEST
+
+START_TEST(reserved_bits_are_ignored)
+{
+	SCRIPT_BOTH(OPEN, "< a PA len 5 dss(a0 m0+5@1 reserved)", "= 5", "+ 10ms",
+		    "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(fallback_stays_silent)
+{
+	/* After the fallback the client's options mean nothing, and there are none of ours. */
+	SCRIPT_BOTH(SYNACK, "< a A", "? mode fallback", "> a A",
+		    "< a PA len 5 of 0 dss(a0 m100+5@1)", "= 5", "+ 50ms", "> a A",
+		    "! write 10", "> a PA len 10");
+}
+END_TEST
+
+START_TEST(a_key_of_zero_is_a_key)
+{
+	SCRIPT_BOTH("! key 0", OPEN, JOIN_B, "< b PA len 5 dss(a0 m0+5@1)", "= 5", "+ 10ms",
+		    "> b A dss(A5)");
+}
+END_TEST
+
+START_TEST(client_resets_in_the_handshake)
+{
+	SCRIPT_BOTH(SYNACK, "< a R", "? event reset");
+}
+END_TEST
+
+/* ---- joins -------------------------------------------------------------------------- */
+
+START_TEST(join_before_the_third_ack)
+{
+	/* Refused; the client comes again when it has heard a DSS (section 3.2). */
+	SCRIPT(1, SYNACK, "< b S join(2)", "> b RA tcprst(3)", "< a A capable", "+ 10ms",
+	       "> a A dss(A0)", "< b S join(2)", "> b SA join(0)");
+	SCRIPT(0, SYNACK, "< b S join(2)", "> b RA", "< a A capable", "+ 10ms",
+	       "> a A dss(A0)", "< b S join(2)", "> b SA join(0)");
+}
+END_TEST
+
+START_TEST(join_after_fallback)
+{
+	SCRIPT(1, SYNACK, "< a A", "> a A", "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
+	SCRIPT(0, SYNACK, "< a A", "> a A", "< b S join(2)", "> b RA", "? subflows 1");
+}
+END_TEST
+
+START_TEST(join_syn_repeated)
+{
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
+		    "< b S seq 0 join(2)", "> b SA seq 0 join(0)",
+		    "< b A join", "> b A dss(A0)", "? subflows 2");
+}
+END_TEST
+
+START_TEST(join_synack_lost)
+{
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
+		    "+ 1010ms", "> b SA seq 0 join(0)",
+		    "< b A join", "> b A dss(A0)", "? subflows 2");
+}
+END_TEST
+
+START_TEST(join_third_ack_lost)
+{
+	/* Data first cannot be read, as nothing proves whose it is. */
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
+		    "< b PA len 5 dss(a0 m0+5@1)", "= 0",
+		    "< b A seq 1 join", "> b A ack 1 dss(A0)",
+		    "< b PA seq 1 len 5 dss(a0 m0+5@1)", "= 5", "+ 10ms", "> b A dss(A5)");
+}
+END_TEST
+
+START_TEST(join_fourth_ack_lost)
+{
+	SCRIPT_BOTH(OPEN, JOIN_B, "< b A join", "> b A dss(A0)", "< b A join", "> b A dss(A0)");
+}
+END_TEST
+
+START_TEST(active_join_repeats_its_third_ack)
+{
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
+		    "< a A dss(a0)",
+		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+		    "+ 450ms", "> b A join",
+		    "< b A dss(a0)", "? subflows 2");
+}
+END_TEST
+
+START_TEST(active_join_checks_the_answer)
+{
+	SCRIPT(1, "! connect", "> a S capable", "< a SA capable", "> a A capable",
+	       "< a A dss(a0)",
+	       "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(3)");
+	SCRIPT(0, "! connect", "> a S capable", "< a SA capable", "> a A capable",
+	       "< a A dss(a0)",
+	       "! join b 2", "> b S join(2)", "< b SA", "> b RA");
+}
+END_TEST
+
+START_TEST(active_join_waits_for_a_dss)
+{
+	SCRIPT_BEGIN(1, "! connect", "> a S capable", "< a SA capable", "> a A capable",
+		     "! join b 2");
+	ck_assert_ptr_null(script_subflow(1));
+	SCRIPT_LINES("< a A dss(a0)", "! join b 2", "> b S join(2)");
+	script_end();
+}
+END_TEST
+
+START_TEST(join_of_an_address_id_in_use)
+{
+	/* Two ports of one address, or of the first subflow's own. */
+	SCRIPT_BOTH(OPEN, JOIN_B, "< c S join(2)", "> c SA join(0)", "< c A join",
+		    "> c A dss(A0)", "? subflows 3");
+	SCRIPT_BOTH(OPEN, "< b S join(0)", "> b SA join(0)", "< b A join", "> b A dss(A0)",
+		    "? subflows 2");
+}
+END_TEST
+
+START_TEST(join_with_wrong_mac)
+{
+	SCRIPT(1, OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
+	       "> b RA tcprst(3)", "? subflows 1");
+	SCRIPT(0, OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
+	       "> b RA", "? subflows 1");
+}
+END_TEST
+
+START_TEST(join_in_backup_mode)
+{
+	SCRIPT_BEGIN(0, OPEN, "< b S join(2 backup)", "> b SA join(0)", "< b A join",
+		     "> b A dss(A0)");
+	ck_assert(script_subflow(1)->peer_backup);
+	script_end();
+}
+END_TEST
+
+START_TEST(join_while_closing)
+{
+	/* Our stream has ended, the client's has not: more paths are welcome. */
+	SCRIPT_BOTH(OPEN, "! shutdown", "> a A dss(A0 m0+1@0 F)",
+		    "< b S join(2)", "> b SA join(0)", "< b A join",
+		    "> b A dss(A0 m0+1@0 F)", "? subflows 2");
+	/* Both have ended. */
+	SCRIPT(1, OPEN, "! shutdown", "> a A dss(A0 m0+1@0 F)", "< a A dss(a1 m0+1@0 F)",
+	       "? state TIME_WAIT", "> a FA dss(A1)",
+	       "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
+}
+END_TEST
+
+START_TEST(join_that_the_close_overtakes)
+{
+	SCRIPT(1, OPEN, "< b S join(2)", "> b SA join(0)",
+	       "! shutdown", "> a A dss(A0 m0+1@0 F)",
+	       "< a A dss(a1 m0+1@0 F)",
+	       "> b RA tcprst(3)",
+	       "> a FA dss(A1)",
+	       "? state TIME_WAIT");
+}
+END_TEST
+
+/* ---- closing ------------------------------------------------------------------------ */
+
+START_TEST(fastclose_is_in_sequence)
+{
+	/* Apple's clients take MP_FASTCLOSE only where they expect the next byte. */
+	SCRIPT_BOTH(OPEN, "! write 1000", "> a PA len 1000 dss(A0 M0+1000@1)",
+		    "! abort",
+		    "> a A fastclose",
+		    "+ 210ms",
+		    "> a A seq 1 fastclose",
+		    "+ 210ms",
+		    "> a A fastclose",
+		    "< a R",
+		    "? state CLOSED");
+}
+END_TEST
+
+START_TEST(fastclose_from_the_client)
+{
+	SCRIPT(1, OPEN, JOIN_B, "< a A fastclose", "? event reset", "> a RA tcprst(0)",
+	       "> b RA tcprst(0)");
+	SCRIPT(0, OPEN, JOIN_B, "< a A fastclose", "? event reset", "> a RA", "> b RA");
+	SCRIPT_BOTH(OPEN, "< a A fastclose(badkey)", "? mode mptcp", "? state ESTABLISHED");
+}
+END_TEST
+
+START_TEST(fastclose_in_place_of_the_third_ack)
+{
+	SCRIPT_BOTH(SYNACK, "< a A fastclose", "? event reset", "> a RA");
+}
+END_TEST
+
+/* ---- DSS ----------------------------------------------------------------------------- */
+
+START_TEST(dsn_and_data_ack_are_never_both_long)
+{
+	/* A client in the field misreads them. */
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a PA len 5 dss(a0 m0+5@1)", "+ 10ms", "> a A dss(A5)",
+		    "! write 100", "> a PA len 100 dss(A5 M0+100@1)",
+		    "< a A prio(backup) dss(a100)",
+		    "! write 100", "> b PA len 100 dss(A5 m100+100@1)");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_lost,
+	  third_ack_lost_and_data, first_data_lost, third_ack_and_first_data_lost,
+	  third_ack_after_the_data, fast_open_data_is_left, flags_that_cannot_be_served_pass,
+	  answers_with_flags_that_cannot_be_served, lengths_that_do_not_belong_pass,
+	  algorithm_bits_are_ignored, unknown_subtypes_are_ignored, reserved_bits_are_ignored,
+	  fallback_stays_silent, a_key_of_zero_is_a_key, client_resets_in_the_handshake,
+	  join_before_the_third_ack,
+	  join_after_fallback, join_syn_repeated, join_synack_lost, join_third_ack_lost,
+	  join_fourth_ack_lost, active_join_repeats_its_third_ack,
+	  active_join_checks_the_answer, active_join_waits_for_a_dss,
+	  join_of_an_address_id_in_use, join_with_wrong_mac, join_in_backup_mode,
+	  join_while_closing, join_that_the_close_overtakes, fastclose_is_in_sequence,
+	  fastclose_from_the_client, fastclose_in_place_of_the_third_ack,
+	  dsn_and_data_ack_are_never_both_long)
