@@ -8,7 +8,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -86,18 +85,12 @@ static void read_line(int fd, char *out, size_t len)
 
 static int spawn(const char *path, const char *const argv[], int in, int errors, pid_t *pid)
 {
-	/* Where iptables may lock a file, if not in /run, is the administrator's word. */
-	const char *lock = getenv("XTABLES_LOCKFILE");
-	char lock_setting[PATH_MAX + 32];
-	char *environment[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL=C",
-				lock ? lock_setting : NULL, NULL };
+	char *environment[] = { "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL=C", NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
 	int ret;
 
-	if (lock)
-		snprintf(lock_setting, sizeof(lock_setting), "XTABLES_LOCKFILE=%s", lock);
 	ret = posix_spawn_file_actions_init(&actions);
 	if (ret)
 		return -ret;

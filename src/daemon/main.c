@@ -87,7 +87,7 @@ static struct ruleset_config ruleset_of(const struct config *c)
 
 /*
  * Checks that the capabilities are there.  Without root they are made ambient, so that
- * nft and iptables, which are run as children, have them too.
+ * nft, which is run as a child, has them too.
  */
 static int check_capabilities(void)
 {

@@ -2,39 +2,49 @@
 /*
  * The netfilter rules.
  *
- * The way of a packet through prerouting:
+ * One chain sees every packet, in prerouting before conntrack (raw - 1), so that a caught
+ * flow costs no entry there:
  *
- *	raw - 1   `catch': marks packets of flows that are in the flow sets, SYNs with an
- *	          MPTCP option to a service, whose flow it puts there, and ICMP errors
- *	raw - 1   ... and queues them, where nft has `queue';
- *	raw       else an iptables chain queues what is marked
- *	raw + 1   `passed': what got here was not taken by the daemon; the mark goes
- *	mangle    `answers': packets for transparent sockets get the mark, by which the
- *	          ip rule of routes.c delivers them locally
+ *	to a service's port     flows in the flow sets, and SYNs with an MPTCP option to a
+ *	                        service, whose flow it puts there, go to `take'
+ *	from such a port        what the TUN device brings is ours: nothing tracks or catches
+ *	                        it; packets for a transparent socket get the mark, by which
+ *	                        the ip rule of routes.c delivers them locally
+ *	ICMP errors             about servers' connections likewise, about clients' to `take'
  *
- * The same in the output hook for ICMP errors of this machine.  All before conntrack, so
- * that a caught flow costs no entry there.
+ * The same in the output hook for ICMP errors of this machine.  `take' queues, by nft's
+ * `queue' or, where the kernel has none, by the xt target NFQUEUE in its place.
+ *
+ * What is not ours is nearly everything, and pays for each expression: so what comes first
+ * is the one test that tells most directions apart, a mask of the ports' common high bits
+ * (clients' own ports are high), then one look-up in a hash table or one of a socket.  Sets
+ * with intervals, which cost several times as much, are asked last, where there is a hit.
  *
  * nft's intervals of concatenated fields must not overlap, while services may.  So the
  * ports of each distinct prefix are collected in a bitmap, and what a wider prefix covers
  * already is left out.
  *
- * Rules are loaded by running nft(8) and iptables(8); they are found in the system's own
- * directories, whatever PATH says, and run without a shell.
+ * Rules are loaded by running nft(8), which is found in the system's own directories,
+ * whatever PATH says, and run without a shell.  It cannot write xt targets; that one rule
+ * is added over netlink.
  */
 #include "daemon/ruleset.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/xt_NFQUEUE.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/log.h"
 #include "daemon/child.h"
 
-#define XT_CHAIN "MPTCP_PROXY"
-#define PORTS    65536u
+#define PORTS 65536u
 
 struct block {
 	struct ip_prefix prefix;
@@ -47,11 +57,17 @@ struct blocks {
 	bool failed;            /* out of memory */
 };
 
+/* The least and the greatest of some ports; none at all if first > last. */
+struct port_span {
+	uint16_t first, last;
+};
+
 /*
- * Servers that connections may have been opened to since the rules were installed: those
- * of a service that is gone must still get their answers back.
+ * Servers that connections may have been opened to since the rules were installed, and the
+ * ports that have been caught: those of a service that is gone must still get their packets.
  */
 static struct blocks upstreams_ever;
+static struct port_span ports_ever = { UINT16_MAX, 0 };
 
 /* ---- what is caught ------------------------------------------------------------- */
 
@@ -90,6 +106,33 @@ static int compare_blocks(const void *a, const void *b)
 		return x->prefix.is_v4 ? -1 : 1;
 	c = ip_addr_cmp(&x->prefix.addr, &y->prefix.addr);
 	return c ? c : (int)x->prefix.len - (int)y->prefix.len;
+}
+
+static void span_add(struct port_span *span, uint16_t first, uint16_t last)
+{
+	if (first < span->first)
+		span->first = first;
+	if (last > span->last)
+		span->last = last;
+}
+
+/* The ports that packets to and from us may have at the server's end. */
+static struct port_span collect_ports(const struct ruleset_config *c)
+{
+	struct port_span span = ports_ever;
+
+	for (size_t i = 0; i < c->service_count; i++) {
+		const struct proxy_service *s = &c->services[i];
+
+		for (size_t r = 0; r < s->port_count; r++)
+			span_add(&span, s->ports[r].first, s->ports[r].last);
+		if (!s->upstream_original)
+			span_add(&span, s->upstream.port, s->upstream.port);
+	}
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		if (c->endpoints[i].port)
+			span_add(&span, c->endpoints[i].port, c->endpoints[i].port);
+	return span;
 }
 
 static void sort_blocks(struct blocks *b)
@@ -277,40 +320,65 @@ static void print_flow_set(FILE *out, const struct ruleset_config *c, bool v4)
 		c->flow_timeout_s ? c->flow_timeout_s : RULESET_FLOW_TIMEOUT_S);
 }
 
-static void print_set_mark(FILE *out, const struct ruleset_config *c)
+/*
+ * Writes "th FIELD and MASK == VALUE ": the high bits that all ports of the span share.
+ * Lets other ports pass, too, but is the cheapest test there is.
+ */
+static void print_port_test(FILE *out, const char *field, const struct port_span *span)
 {
-	fprintf(out, "meta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32,
-		~c->mark_mask, c->mark);
+	unsigned mask = UINT16_MAX;
+
+	/* No port at all: none is 0. */
+	if (span->first > span->last) {
+		fprintf(out, "th %s 0 ", field);
+		return;
+	}
+	while ((span->first & mask) != (span->last & mask))
+		mask = mask << 1 & UINT16_MAX;
+	if (mask == UINT16_MAX)
+		fprintf(out, "th %s %u ", field, span->first);
+	else if (mask)
+		fprintf(out, "th %s and 0x%04x == 0x%04x ", field, mask, span->first & mask);
 }
 
-static void print_queue_numbers(FILE *out, const struct ruleset_config *c, const char *separator)
+/* Reached by TCP only: `th' spares the test of the protocol that `tcp' implies. */
+static void print_tcp_packet(FILE *out, const struct port_span *span)
 {
-	fprintf(out, "%u", c->queue);
-	if (c->queue_count > 1)
-		fprintf(out, "%s%u", separator, c->queue + c->queue_count - 1u);
+	fprintf(out, "\tchain tcp_packet {\n\t\t");
+	print_port_test(out, "dport", span);
+	fprintf(out, "jump to_service\n\t\t");
+	print_port_test(out, "sport", span);
+	fprintf(out, "jump from_server\n\t}\n");
 }
+
+#define FLOW4 "ip saddr . th sport . ip daddr . th dport"
+#define FLOW6 "ip6 saddr . th sport . ip6 daddr . th dport"
 
 /* Flows that are caught, and SYNs that begin one; whatever the services are by now. */
-static void print_tcp_chains(FILE *out)
+static void print_tcp_chains(FILE *out, const struct ruleset_config *c,
+			     const struct port_span *span)
 {
-	char key[2][96];
-
-	for (int i = 0; i < 2; i++) {
-		const char *ip = i ? "ip6" : "ip";
-
-		snprintf(key[i], sizeof(key[i]), "%s saddr . tcp sport . %s daddr . tcp dport", ip,
-			 ip);
-	}
-	fprintf(out, "\tchain syn {\n");
-	for (int i = 0; i < 2; i++)
-		fprintf(out, "\t\t%s daddr . tcp dport @services%d update @flows%d { %s } goto take\n",
-			i ? "ip6" : "ip", i ? 6 : 4, i ? 6 : 4, key[i]);
-	fprintf(out, "\t}\n\tchain tcp_packet {\n");
-	for (int i = 0; i < 2; i++)
-		fprintf(out, "\t\t%s @flows%d update @flows%d { %s } goto take\n", key[i],
-			i ? 6 : 4, i ? 6 : 4, key[i]);
-	fprintf(out, "\t\ttcp flags & (fin | syn | rst | ack) == syn tcp option mptcp exists "
-		"goto syn\n\t}\n");
+	fprintf(out,
+		"\tchain syn {\n"
+		"\t\tip daddr . th dport @services4 update @flows4 { " FLOW4 " } goto take\n"
+		"\t\tip6 daddr . th dport @services6 update @flows6 { " FLOW6 " } goto take\n"
+		"\t}\n"
+		"\tchain to_service {\n"
+		"\t\t" FLOW4 " @flows4 update @flows4 { " FLOW4 " } goto take\n"
+		"\t\t" FLOW6 " @flows6 update @flows6 { " FLOW6 " } goto take\n"
+		/* The octet of the flags: FIN, SYN, RST and ACK of it. */
+		"\t\t@th,104,8 and 0x17 == 0x02 tcp option mptcp exists goto syn\n"
+		"\t}\n"
+		"\tchain answer {\n"
+		"\t\tip saddr . th sport @upstreams4 goto local\n"
+		"\t\tip6 saddr . th sport @upstreams6 goto local\n"
+		"\t}\n"
+		"\tchain from_server {\n"
+		/* Our own packets to the client have the very tuple of the server's to us. */
+		"\t\tiifname \"%s\" notrack accept\n"
+		"\t\tsocket transparent 1 goto answer\n"
+		"\t}\n", c->device);
+	print_tcp_packet(out, span);
 }
 
 #define ICMP4_ERRORS "icmp type { destination-unreachable, time-exceeded }"
@@ -318,22 +386,29 @@ static void print_tcp_chains(FILE *out)
 	"icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, " \
 	"parameter-problem }"
 
-static void print_chains(FILE *out, const struct ruleset_config *c, enum ruleset_queue how)
+static void print_chains(FILE *out, const struct ruleset_config *c,
+			 const struct port_span *span, enum ruleset_queue how)
 {
-	fprintf(out, "\tchain take {\n\t\t");
-	print_set_mark(out, c);
+	fprintf(out, "\tchain take {\n");
 	if (how == RULESET_QUEUE_NFT) {
-		fprintf(out, "\n\t\tqueue flags bypass to ");
-		print_queue_numbers(out, c, "-");
+		fprintf(out, "\t\tqueue flags bypass to %u", c->queue);
+		if (c->queue_count > 1)
+			fprintf(out, "-%u", c->queue + c->queue_count - 1u);
+		fprintf(out, "\n");
 	}
-	fprintf(out, "\n\t}\n");
-	print_tcp_chains(out);
+	fprintf(out, "\t}\n"
+		"\tchain local {\n"
+		"\t\tmeta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n"
+		"\t}\n", ~c->mark_mask, c->mark);
+	print_tcp_chains(out, c, span);
 	fprintf(out,
 		"\tchain catch {\n"
 		"\t\ttype filter hook prerouting priority -301\n"
 		"\t\tpolicy accept\n"
-		"\t\tiifname \"%s\" notrack accept\n"
 		"\t\tmeta l4proto tcp goto tcp_packet\n"
+		"\t\tiifname \"%s\" notrack accept\n"
+		"\t\t" ICMP4_ERRORS " socket transparent 1 goto local\n"
+		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n"
 		"\t\t" ICMP4_ERRORS " ip daddr @hosts4 goto take\n"
 		"\t\t" ICMP6_ERRORS " ip6 daddr @hosts6 goto take\n"
 		"\t}\n", c->device);
@@ -345,40 +420,6 @@ static void print_chains(FILE *out, const struct ruleset_config *c, enum ruleset
 		"\t\t" ICMP4_ERRORS " @th,136,8 6 goto take\n"
 		"\t\t" ICMP6_ERRORS " @th,112,8 6 goto take\n"
 		"\t}\n");
-	for (int i = 0; i < 2; i++)
-		fprintf(out,
-			"\tchain %s {\n"
-			"\t\ttype filter hook %s priority -299\n"
-			"\t\tpolicy accept\n"
-			"\t\tmeta mark and 0x%08" PRIx32 " == 0x%08" PRIx32
-			" meta mark set meta mark and 0x%08" PRIx32 "\n"
-			"\t}\n", i ? "passed_local" : "passed", i ? "output" : "prerouting",
-			c->mark_mask, c->mark, ~c->mark_mask);
-	fprintf(out, "\tchain local {\n\t\t");
-	print_set_mark(out, c);
-	fprintf(out,
-		"\n\t}\n"
-		"\tchain answers {\n"
-		"\t\ttype filter hook prerouting priority -150\n"
-		"\t\tpolicy accept\n"
-		/* Our own packets to the client have the very tuple of the server's to us. */
-		"\t\tiifname \"%s\" accept\n"
-		"\t\tip saddr . tcp sport @upstreams4 socket transparent 1 goto local\n"
-		"\t\tip6 saddr . tcp sport @upstreams6 socket transparent 1 goto local\n"
-		"\t\t" ICMP4_ERRORS " socket transparent 1 goto local\n"
-		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n"
-		"\t}\n", c->device);
-}
-
-static void print_xt(FILE *out, const struct ruleset_config *c)
-{
-	fprintf(out, "*raw\n:" XT_CHAIN " - [0:0]\n"
-		"-I PREROUTING -j " XT_CHAIN "\n-I OUTPUT -j " XT_CHAIN "\n"
-		"-A " XT_CHAIN " -m mark --mark 0x%" PRIx32 "/0x%" PRIx32 " -j NFQUEUE %s ",
-		c->mark, c->mark_mask,
-		c->queue_count > 1 ? "--queue-balance" : "--queue-num");
-	print_queue_numbers(out, c, ":");
-	fprintf(out, " --queue-bypass\nCOMMIT\n");
 }
 
 /* -ENOMEM, having written nothing. */
@@ -398,6 +439,7 @@ static int collect_all(const struct ruleset_config *c, struct blocks *services,
 void ruleset_print(FILE *out, const struct ruleset_config *c, enum ruleset_queue how)
 {
 	struct blocks services = { 0 }, upstreams = { 0 };
+	struct port_span ports = collect_ports(c);
 
 	if (collect_all(c, &services, &upstreams))
 		return;
@@ -408,39 +450,19 @@ void ruleset_print(FILE *out, const struct ruleset_config *c, enum ruleset_queue
 		print_config_sets(out, &services, &upstreams, v4);
 		print_flow_set(out, c, v4);
 	}
-	print_chains(out, c, how);
+	print_chains(out, c, &ports, how);
 	fprintf(out, "}\n");
 	free(services.v);
 	free(upstreams.v);
-	if (how == RULESET_QUEUE_XT) {
-		char *text = NULL, *line, *save;
-		size_t len;
-		FILE *mem = open_memstream(&text, &len);
-
-		fprintf(out, "# and for iptables-restore and ip6tables-restore, --noflush:\n");
-		if (mem) {
-			print_xt(mem, c);
-			fclose(mem);
-		}
-		for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
-		     line = strtok_r(NULL, "\n", &save))
-			fprintf(out, "#\t%s\n", line);
-		free(text);
-	}
+	if (how == RULESET_QUEUE_XT)
+		fprintf(out, "# and in chain take, where nft cannot write it, the xt target NFQUEUE: "
+			"queue %u, %u of them, bypass\n", c->queue,
+			c->queue_count ? c->queue_count : 1u);
 }
 
 /* ---- in force ------------------------------------------------------------------- */
 
 static const char *const nft_file[] = { "nft", "-f", "-", NULL };
-
-/* Families of iptables commands, in order of preference. */
-static const char *const xt_commands[][4] = {
-	{ "iptables", "ip6tables", "iptables-restore", "ip6tables-restore" },
-	{ "iptables-nft", "ip6tables-nft", "iptables-nft-restore", "ip6tables-nft-restore" },
-	{ "iptables-legacy", "ip6tables-legacy", "iptables-legacy-restore",
-	  "ip6tables-legacy-restore" },
-};
-#define XT_KINDS (sizeof(xt_commands) / sizeof(xt_commands[0]))
 
 static int run_nft(const char *text, char *err, size_t err_len)
 {
@@ -470,90 +492,95 @@ enum ruleset_queue ruleset_queue_detect(void)
 	return RULESET_QUEUE_XT;
 }
 
-static void xt(const char *command, const char *const args[])
+/* A message of nftables' part of netlink. */
+static struct nlmsghdr *put_header(uint8_t *at, uint16_t type, uint16_t flags, uint8_t family,
+				   uint16_t res_id)
 {
-	const char *argv[16] = { command, "-w", "5", "-t", "raw" };
-	char err[256];
-	size_t n = 5;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(at);
+	struct nfgenmsg *nfg;
 
-	for (size_t i = 0; args[i] && n + 1 < sizeof(argv) / sizeof(argv[0]); i++)
-		argv[n++] = args[i];
-	argv[n] = NULL;
-	child_run(argv, NULL, err, sizeof(err));
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = family;
+	nfg->version = NFNETLINK_V0;
+	nfg->res_id = htons(res_id);
+	return nlh;
 }
 
-static bool xt_chain_exists(const char *command)
+/* The rule of chain take: "xt target NFQUEUE". */
+static size_t put_xt_rule(uint8_t *at, const struct ruleset_config *c)
 {
-	const char *const argv[] = { command, "-w", "5", "-t", "raw", "-S", XT_CHAIN, NULL };
-	char err[256];
+	struct xt_NFQ_info_v3 queue = {
+		.queuenum = c->queue,
+		.queues_total = c->queue_count ? c->queue_count : 1,
+		.flags = NFQ_FLAG_BYPASS,
+	};
+	struct nlmsghdr *nlh = put_header(at, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
+					  NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, NFPROTO_INET,
+					  0);
+	struct nlattr *expressions, *element, *data;
+	uint8_t info[8] = { 0 };        /* aligned as x_tables would */
 
-	return child_run(argv, NULL, err, sizeof(err)) == 0;
+	memcpy(info, &queue, sizeof(queue));
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, "take");
+	expressions = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
+	element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "target");
+	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	mnl_attr_put_strz(nlh, NFTA_TARGET_NAME, "NFQUEUE");
+	mnl_attr_put_u32(nlh, NFTA_TARGET_REV, htonl(3));
+	mnl_attr_put(nlh, NFTA_TARGET_INFO, sizeof(info), info);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, element);
+	mnl_attr_nest_end(nlh, expressions);
+	return nlh->nlmsg_len;
 }
 
-/* Asking the old kind would load its modules, unless they are there. */
-static bool xt_legacy_in_use(void)
+/* Sends one transaction and returns the kernel's answer, 0 or -errno. */
+static int transact(const uint8_t *message, size_t len)
 {
-	return access("/proc/net/ip_tables_names", F_OK) == 0 ||
-	       access("/proc/net/ip6_tables_names", F_OK) == 0;
-}
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	uint8_t answer[4096];
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)answer;
+	ssize_t n;
+	int ret;
 
-static void xt_remove(void)
-{
-	for (size_t i = 0; i < XT_KINDS; i++) {
-		if (!strcmp(xt_commands[i][0], "iptables-legacy") && !xt_legacy_in_use())
-			continue;
-		for (int f = 0; f < 2; f++) {
-			const char *command = xt_commands[i][f];
-
-			if (!xt_chain_exists(command))
-				continue;
-			xt(command, (const char *const[]){ "-D", "PREROUTING", "-j", XT_CHAIN,
-							   NULL });
-			xt(command, (const char *const[]){ "-D", "OUTPUT", "-j", XT_CHAIN, NULL });
-			xt(command, (const char *const[]){ "-F", XT_CHAIN, NULL });
-			xt(command, (const char *const[]){ "-X", XT_CHAIN, NULL });
-		}
+	if (!nl)
+		return -errno;
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, message, len) < 0) {
+		ret = -errno;
+		goto out;
 	}
+	n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
+	if (n < 0)
+		ret = -errno;
+	else if (!mnl_nlmsg_ok(nlh, (int)n) || nlh->nlmsg_type != NLMSG_ERROR)
+		ret = -EPROTO;
+	else
+		ret = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
+out:
+	mnl_socket_close(nl);
+	return ret;
 }
 
-/* IPv6 may be missing from the machine; IPv4 may not. */
+/* Completes chain take, of rules that are in force already and let pass until then. */
 static int xt_install(const struct ruleset_config *c, char *err, size_t err_len)
 {
-	char *text = NULL, why[256] = "";
-	FILE *out;
-	size_t len;
-	int ret = -ENOENT;
+	uint8_t message[1024], *at = message;
+	int ret;
 
-	out = open_memstream(&text, &len);
-	if (!out)
-		return -ENOMEM;
-	print_xt(out, c);
-	if (fclose(out)) {
-		free(text);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; ret && i < XT_KINDS; i++) {
-		for (int f = 0; f < 2; f++) {
-			const char *const argv[] = { xt_commands[i][2 + f], "-w", "5",
-						     "--noflush", NULL };
-			int r = child_run(argv, text, why, sizeof(why));
-
-			if (!f) {
-				/* Tell of one that is there rather than of one that is not. */
-				if (r && (r != -ENOENT || ret == -ENOENT))
-					snprintf(err, err_len, "%s: %s", argv[0], why);
-				ret = r;
-				if (r)
-					break;
-			} else if (r) {
-				log_warning("%s: %s: IPv6 is not intercepted", argv[0], why);
-			}
-		}
-	}
+	at += put_header(at, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
+	at += put_xt_rule(at, c);
+	at += put_header(at, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
+	ret = transact(message, (size_t)(at - message));
 	if (ret == -ENOENT)
-		snprintf(err, err_len, "this kernel's nft has no queue, and iptables was not "
-			 "found: install iptables, or load the kernel module nft_queue");
-	free(text);
+		snprintf(err, err_len, "this kernel cannot queue packets from nft rules: load its "
+			 "module nft_queue, or nft_compat and xt_NFQUEUE");
+	else if (ret)
+		snprintf(err, err_len, "rules: xt target NFQUEUE: %s", strerror(-ret));
 	return ret;
 }
 
@@ -577,10 +604,12 @@ int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
 	free(text);
 	if (!ret && how == RULESET_QUEUE_XT)
 		ret = xt_install(c, err, err_len);
-	if (ret)
+	if (ret) {
 		ruleset_remove();
-	else
+	} else {
 		collect_upstreams(&upstreams_ever, c);
+		ports_ever = collect_ports(c);
+	}
 	return ret;
 
 no_memory:
@@ -592,6 +621,7 @@ no_memory:
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 {
 	struct blocks services = { 0 }, upstreams = { 0 };
+	struct port_span ports = collect_ports(c);
 	char *text = NULL, line[96];
 	size_t len;
 	FILE *out;
@@ -615,11 +645,16 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 				       i == 1 ? &upstreams : &services, v4);
 		}
 	}
+	fprintf(out, "flush chain inet " RULESET_TABLE " tcp_packet\ntable inet " RULESET_TABLE
+		" {\n");
+	print_tcp_packet(out, &ports);
+	fprintf(out, "}\n");
 	if (fclose(out))
 		goto out_text;
 	ret = run_nft(text, err, err_len);
 	if (ret)
 		goto out_text;
+	ports_ever = ports;
 	/* What was there before is part of it. */
 	free(upstreams_ever.v);
 	upstreams_ever = upstreams;
@@ -637,7 +672,7 @@ void ruleset_remove(void)
 
 	run_nft("table inet " RULESET_TABLE "\ndelete table inet " RULESET_TABLE "\n", err,
 		sizeof(err));
-	xt_remove();
 	free(upstreams_ever.v);
 	upstreams_ever = (struct blocks){ 0 };
+	ports_ever = (struct port_span){ UINT16_MAX, 0 };
 }

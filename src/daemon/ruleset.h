@@ -3,9 +3,8 @@
  * The netfilter rules that bring clients' MPTCP packets to the interception queue, and
  * servers' answers to the transparent sockets.
  *
- * Everything lives in one nft table of this project's own (and, where the kernel has no
- * native nft `queue`, in two iptables chains per family of this project's own), and is made
- * and removed as a whole.
+ * Everything lives in one nft table of this project's own, and is made and removed as a
+ * whole.
  */
 #ifndef DAEMON_RULESET_H
 #define DAEMON_RULESET_H
@@ -21,10 +20,10 @@
 /* In family inet; for struct worker_config too. */
 #define RULESET_TABLE "mptcp_proxy"
 
-/* How marked packets get into the queue. */
+/* How packets get into the queue. */
 enum ruleset_queue {
 	RULESET_QUEUE_NFT,      /* nft `queue` */
-	RULESET_QUEUE_XT,       /* iptables -j NFQUEUE */
+	RULESET_QUEUE_XT,       /* the xt target NFQUEUE, from within the table */
 };
 
 struct ruleset_config {
@@ -45,7 +44,7 @@ struct ruleset_config {
 
 /*
  * Writes the rules as `nft -f` takes them: a table that replaces an existing one.  With
- * RULESET_QUEUE_XT the iptables commands follow as comments.
+ * RULESET_QUEUE_XT the one rule that nft cannot write is told in a comment.
  */
 void ruleset_print(FILE *out, const struct ruleset_config *config, enum ruleset_queue how);
 /* For --print-ruleset: as this machine would have it (tries, if it may). */

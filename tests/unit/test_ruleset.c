@@ -173,16 +173,14 @@ START_TEST(marks_and_queues)
 	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210\n", true);
 	expect_text(RULESET_QUEUE_NFT, "NFQUEUE", false);
 	expect_text(RULESET_QUEUE_XT, "queue flags", false);
-	expect_text(RULESET_QUEUE_XT,
-		    "--mark 0x4d500000/0xfff00000 -j NFQUEUE --queue-num 4210 --queue-bypass\n",
-		    true);
+	expect_text(RULESET_QUEUE_XT, "xt target NFQUEUE: queue 4210, 1 of them, bypass\n", true);
 	expect_text(RULESET_QUEUE_NFT, "iifname \"mptcp0\" notrack accept", true);
 	config.queue_count = 4;
 	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210-4213\n", true);
-	expect_text(RULESET_QUEUE_XT, "--queue-balance 4210:4213 --queue-bypass\n", true);
+	expect_text(RULESET_QUEUE_XT, "queue 4210, 4 of them", true);
 	config.mark = 1;
 	config.mark_mask = UINT32_MAX;
-	expect_text(RULESET_QUEUE_NFT, "meta mark and 0xffffffff == 0x00000001", true);
+	expect_text(RULESET_QUEUE_NFT, "meta mark and 0x00000000 or 0x00000001", true);
 }
 END_TEST
 
@@ -198,5 +196,49 @@ START_TEST(set_sizes)
 }
 END_TEST
 
+/* The test of ports, which must let through each that is ours, of either end. */
+static void expect_ports(const char *test)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "\t\t%s%s%sjump to_service\n", *test ? "th dport " : "", test,
+		 *test ? " " : "");
+	expect_text(RULESET_QUEUE_NFT, line, true);
+	snprintf(line, sizeof(line), "\t\t%s%s%sjump from_server\n", *test ? "th sport " : "", test,
+		 *test ? " " : "");
+	expect_text(RULESET_QUEUE_NFT, line, true);
+}
+
+START_TEST(port_masks)
+{
+	struct ip_endpoint endpoint;
+	struct proxy_service *s;
+
+	reset();
+	expect_ports("0");
+	s = add("192.0.2.1", 443, 443);
+	expect_ports("443");
+	add("192.0.2.1", 440, 447);
+	expect_ports("and 0xfff8 == 0x01b8");
+	/* One port more, and a bit of it more. */
+	add("192.0.2.1", 448, 448);
+	expect_ports("and 0xff80 == 0x0180");
+	/* Where the server listens, if elsewhere. */
+	s->upstream_original = false;
+	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:8443", &s->upstream), 0);
+	expect_ports("and 0xc000 == 0x0000");
+	/* An endpoint without a port takes joins at the services' own. */
+	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:1", &endpoint), 0);
+	endpoint.port = 0;
+	config.endpoints = &endpoint;
+	config.endpoint_count = 1;
+	expect_ports("and 0xc000 == 0x0000");
+	endpoint.port = 20000;
+	expect_ports("and 0x8000 == 0x0000");
+	add("192.0.2.1", 1, 65535);
+	expect_ports("");
+}
+END_TEST
+
 UNIT_MAIN("daemon/ruleset", sets, no_services, overlaps, holes, upstream_and_endpoints,
-	  marks_and_queues, set_sizes)
+	  marks_and_queues, port_masks, set_sizes)

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A reload moves the services to other ports: what runs goes on, what is new finds
+# MPTCP where it is now, and plain TCP where it was.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+lab_test
+
+# on_port PORT: what curl gets there, and how many connections the daemon has begun since.
+on_port() {
+	local before
+	before=$(ctl_get mp_capable_in)
+	on_client mptcpize run curl -sS -o "$LAB_TMP/out/p$1" "http://$SRV:$1/f100000"
+	cmp -s "$LAB_TMP/www/f100000" "$LAB_TMP/out/p$1" || echo wrong
+	echo $(($(ctl_get mp_capable_in) - before))
+}
+reload() { # reload SECTION.KEY=VALUE...
+	daemon_conf "$LAB_TMP/daemon.conf" "$@"
+	check "reload: $*" ctl reload
+}
+
+daemon_start web.port=80
+is "$(on_port 80)" 1 "port 80 is served"
+is "$(on_port 8080)" 0 "port 8080 is not"
+get v4 20000000 "$LAB_TMP/out/long" &
+long=$!
+sleep 0.5
+reload web.port=8080
+is "$(on_port 8080)" 1 "now port 8080 is served"
+is "$(on_port 80)" 0 "and port 80 is not"
+check "the download that was under way ends well" wait $long
+same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/long" "and every byte of it is right"
+reload web.port=1-65535
+is "$(on_port 80)" 1 "all ports: 80"
+is "$(on_port 8080)" 1 "all ports: 8080"
+done_testing
