@@ -344,10 +344,10 @@ static void show_connections(const json_t *a)
 static void show_connection(const json_t *a)
 {
 	static const char *const heads[] = {
-		"<LOCAL", "<REMOTE", "<STATE", "<TCP", ">RTT", ">CWND", ">MSS", ">SENT",
-		">RECEIVED", ">RETRANSMITTED", "<FLAGS",
+		"<LOCAL", "<REMOTE", "<STATE", "<TCP", ">RTT", "<CC", ">CWND", ">MSS",
+		">SENT", ">RECEIVED", ">RETRANSMITTED", "<FLAGS",
 	};
-	struct table t = { .columns = 11, .heads = heads };
+	struct table t = { .columns = 12, .heads = heads };
 	const json_t *c = json_object_get(a, "connection"), *sf;
 	const json_t *list = json_object_get(c, "subflows");
 	char buf[CELL_BYTES];
@@ -375,6 +375,8 @@ static void show_connection(const json_t *a)
 		table_add(&t, "%s", text_of(sf, "state"));
 		table_add(&t, "%s", text_of(sf, "tcp_state"));
 		table_add(&t, "%s", rtt_text(buf, number_of(sf, "srtt_us")));
+		table_add(&t, "%s%s", text_of(sf, "congestion_control"),
+			  flag_of(sf, "coupled") ? " coupled" : "");
 		table_add(&t, "%s", bytes_text(buf, number_of(sf, "cwnd_bytes")));
 		table_add(&t, "%" PRId64, number_of(sf, "mss"));
 		table_add(&t, "%s", bytes_text(buf, number_of(sf, "bytes_sent")));

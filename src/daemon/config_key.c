@@ -352,12 +352,11 @@ static int set_max_subflows(struct config_parser *p, const char *value)
 
 static int set_congestion_control(struct config_parser *p, const char *value)
 {
-	static const char *const later[] = { "auto", "lia", "olia", "balia", NULL };
 	struct config_common *c = p->service ? &p->service->common : &p->common;
 	const struct tcp_cc_ops *cc = tcp_cc_find(value);
 
 	if (!cc)
-		return one_of(value, later) ? not_yet(p, value) : not_a_value(p, value);
+		return not_a_value(p, value);
 	c->cc = cc;
 	c->set |= COMMON_CC;
 	return 0;
@@ -565,7 +564,8 @@ const struct config_key config_keys[] = {
 	  set_checksum },
 	{ "ecn", CONFIG_MPTCP, false, "on or off", set_ecn },
 	{ "max_subflows", CONFIG_MPTCP | CONFIG_SERVICE, false, "1 to 32", set_max_subflows },
-	{ "congestion_control", CONFIG_MPTCP | CONFIG_SERVICE, false, "cubic or reno",
+	{ "congestion_control", CONFIG_MPTCP | CONFIG_SERVICE, false,
+	  "auto, lia, olia, balia, cubic or reno",
 	  set_congestion_control },
 	{ "scheduler", CONFIG_MPTCP | CONFIG_SERVICE, false, "minrtt", set_scheduler },
 

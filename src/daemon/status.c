@@ -22,16 +22,20 @@ static json_int_t usec_to_msec(uint64_t now_us, uint64_t then_us)
 	return now_us > then_us ? (json_int_t)((now_us - then_us) / 1000) : 0;
 }
 
-static json_t *subflow_json(const struct mptcp_subflow *sf)
+static json_t *subflow_json(const struct mptcp_subflow *sf, uint64_t now_us)
 {
 	const struct tcp_conn *tc = &sf->tcp;
+	struct tcp_coupling_sum sum;
 
 	return json_pack(
-		"{s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:b, s:b}",
+		"{s:o, s:o, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:b, "
+		"s:b}",
 		"local", endpoint_json(&sf->tx.src), "remote", endpoint_json(&sf->tx.dst),
 		"state", mptcp_subflow_state_name(sf->state),
 		"tcp_state", tcp_state_name(tc->state),
 		"srtt_us", (json_int_t)tc->srtt_us, "min_rtt_us", (json_int_t)tc->min_rtt_us,
+		"congestion_control", tc->cfg.cc->name,
+		"coupled", tc->cfg.cc->coupled && tcp_coupling_sum(tc, now_us, &sum),
 		"cwnd_bytes", (json_int_t)tc->cwnd_bytes,
 		"flight_bytes", (json_int_t)tc->flight_bytes, "mss", (int)tc->mss,
 		"bytes_sent", (json_int_t)sf->bytes_sent,
@@ -53,7 +57,7 @@ static json_t *session_json(const struct session_info *s, uint64_t now_us)
 
 	if (s->conn) {
 		list_for_each(sf, &s->conn->subflows, link)
-			json_array_append_new(subflows, subflow_json(sf));
+			json_array_append_new(subflows, subflow_json(sf, now_us));
 	}
 	return json_pack(
 		"{s:I, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:o}",

@@ -98,6 +98,10 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 			  subflow_state_names[sf->state], subflow_state_names[state], why);
 	}
 	sf->state = state;
+	if (state == MPTCP_SUBFLOW_ACTIVE)
+		tcp_coupling_join(&sf->conn->coupling, &sf->tcp);
+	else if (state == MPTCP_SUBFLOW_DEAD)
+		tcp_coupling_leave(&sf->tcp);
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -106,6 +110,7 @@ void mptcp_config_default(struct mptcp_config *c)
 {
 	memset(c, 0, sizeof(*c));
 	tcp_config_default(&c->tcp);
+	c->tcp.cc = &tcp_cc_auto;
 	c->versions = MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1);
 	c->sched = &mptcp_sched_minrtt;
 	c->max_subflows = 8;
@@ -173,6 +178,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->version = version;
 	list_init(&conn->subflows);
 	list_init(&conn->dead);
+	tcp_coupling_init(&conn->coupling);
 	if (!draw_key(conn, drawn, &idsn)) {
 		free(conn);
 		return NULL;

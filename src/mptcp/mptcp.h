@@ -222,6 +222,7 @@ struct mptcp_conn {
 	struct list subflows;
 	uint8_t subflow_count;          /* on `subflows` */
 	struct list dead;
+	struct tcp_coupling coupling;   /* of the subflows that may carry data */
 	uint32_t subflows_total;        /* ever */
 
 	/* send side, all DSNs */

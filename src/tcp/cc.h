@@ -5,7 +5,8 @@
  * A controller is a table of functions and some state inside struct tcp_conn.
  * It owns the window: `cwnd_bytes` and `ssthresh_bytes` of the connection (during
  * fast recovery proportional rate reduction, recovery.c, sets cwnd instead).  It
- * reads the clock only from its arguments.
+ * reads the clock only from its arguments.  Coupled ones look at the other subflows of the
+ * connection through struct tcp_coupling.
  */
 #ifndef TCP_CC_H
 #define TCP_CC_H
@@ -14,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hystart;
 struct tcp_conn;
 
 /* What one ACK told; times in microseconds. */
@@ -27,6 +29,7 @@ struct tcp_ack_sample {
 
 struct tcp_cc_ops {
 	const char *name;
+	bool coupled;                   /* takes its coupling's other members into account */
 	void (*init)(struct tcp_conn *tc, uint64_t now_us);
 	/* Outside recovery: data was acknowledged. */
 	void (*on_ack)(struct tcp_conn *tc, const struct tcp_ack_sample *s);
@@ -56,11 +59,25 @@ uint32_t tcp_cc_smss(const struct tcp_conn *tc);
  * the acknowledged bytes that are left for congestion avoidance.
  */
 uint32_t tcp_cc_slow_start(struct tcp_conn *tc, uint32_t acked_bytes);
+/*
+ * The same for one ACK, with HyStart++ (RFC 9406), which may end slow start.  To be called
+ * for each ACK, in congestion avoidance too, before anything else is done about it.
+ */
+uint32_t tcp_cc_slow_start_hystart(struct tcp_conn *tc, struct hystart *h,
+				   const struct tcp_ack_sample *s);
+/* Changes cwnd by `bytes`, which may be negative; `*fraction` keeps what is less than one. */
+void tcp_cc_grow(struct tcp_conn *tc, double bytes, float *fraction);
+/* ssthresh after a loss: `bytes`, but at least two segments (RFC 5681, section 3.1). */
+void tcp_cc_set_ssthresh(struct tcp_conn *tc, double bytes);
 /* After a pause it shows anew whether the window limits sending; the window itself stays
  * for a while (RFC 7661, cwv.c). */
 void tcp_cc_restart(struct tcp_conn *tc);
 
+extern const struct tcp_cc_ops tcp_cc_auto;
+extern const struct tcp_cc_ops tcp_cc_balia;
 extern const struct tcp_cc_ops tcp_cc_cubic;
+extern const struct tcp_cc_ops tcp_cc_lia;
+extern const struct tcp_cc_ops tcp_cc_olia;
 extern const struct tcp_cc_ops tcp_cc_reno;
 
 /* Finds a controller by its configuration name; NULL if there is none. */

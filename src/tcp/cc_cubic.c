@@ -1,25 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CUBIC congestion control (RFC 9438) with HyStart++ (RFC 9406).
+ * CUBIC (RFC 9438) with HyStart++ (RFC 9406): `cubic`, and `auto`, which is CUBIC on one
+ * subflow and a coupled CUBIC on several.
  *
  * Windows are in segments and time in seconds, as in the RFC; the connection's
  * cwnd_bytes is the truth, `fraction` holds the part of a byte of growth that is
  * not yet in it.
+ *
+ * The coupling.  Subflow i is to behave as the fraction f of a CUBIC flow: to have f times
+ * the window that CUBIC would have on its path.  CUBIC's mean window goes with the fourth
+ * root of C (RFC 9438, section 5.1), and in the Reno-friendly region with the square root of
+ * alpha (section 4.3), so C is multiplied by f^4 and alpha by f^2; losses are answered as
+ * ever.  The fractions are those by which RFC 6356 makes subflows less aggressive than Reno:
+ * its increase of alpha_LIA / sum(w) in place of 1 / w amounts to
+ *
+ *	f^2 = min(1, alpha_LIA * w / sum(w)) = w * max(w / rtt^2) / sum(w / rtt)^2
+ *
+ * Where the RFC derives alpha_LIA, the law of Reno enters only as "a TCP flow on path i
+ * would have the window w / f".  That holds here for CUBIC's law, so its goals are kept with
+ * CUBIC for TCP: together the subflows take what one CUBIC flow takes on the best path; none
+ * takes more than one would on its own; and w is proportional to the square of CUBIC's
+ * window on the path, so load moves away from loss.  With one active subflow f is 1.
+ *
+ * A change of f in mid-epoch must not move cwnd: the curve of the new C is joined to the
+ * point where the window is.
  */
 #include <math.h>
 #include <string.h>
 
 #include "tcp/cc.h"
+#include "tcp/coupling.h"
 #include "tcp/hystart.h"
 #include "tcp/tcp_internal.h"
 
 #define CUBIC_C    0.4
 #define CUBIC_BETA 0.7
+/* Least f^2: with less, a subflow would never find out that its path has become better. */
+#define SHARE_MIN  (1.0 / 64)
+/* A change of f^2 by less than that is not worth a new curve. */
+#define SHARE_STEP 0.1
 
 /* What a needless reduction must give back. */
 struct cubic_epoch {
 	uint64_t start_us;              /* of congestion avoidance; 0: not begun */
 	float w_max, k, w_est, cwnd_prior;
+	float share;                    /* f^2 that k was computed with */
 };
 
 struct cubic {
@@ -43,22 +68,46 @@ static void cubic_init(struct tcp_conn *tc, uint64_t now_us)
 	hystart_init(&cubic(tc)->hystart, tc->snd_nxt);
 }
 
+/* f^2 of this subflow now. */
+static double share_now(const struct tcp_conn *tc, uint64_t now_us)
+{
+	struct tcp_coupling_sum sum;
+	double share;
+
+	if (tc->cfg.cc != &tcp_cc_auto || !tcp_coupling_sum(tc, now_us, &sum))
+		return 1;
+	share = tcp_coupling_alpha(&sum) * tcp_coupling_window(tc) / sum.window;
+	return share > 1 ? 1 : share < SHARE_MIN ? SHARE_MIN : share;
+}
+
+/* C of this subflow. */
+static double steepness(const struct cubic *c)
+{
+	return CUBIC_C * c->now.share * c->now.share;
+}
+
+/*
+ * Makes the curve pass through (now, cwnd): K as in section 4.2 where cwnd is below w_max,
+ * and negative where it is above.
+ */
+static void place_curve(struct cubic *c, double cwnd, uint64_t now_us)
+{
+	c->now.start_us = now_us;
+	c->now.k = (float)cbrt((c->now.w_max - cwnd) / steepness(c));
+}
+
 static void begin_epoch(struct tcp_conn *tc, struct cubic *c, uint64_t now_us)
 {
 	double cwnd = (double)tc->cwnd_bytes / tcp_cc_smss(tc);
 
-	c->now.start_us = now_us;
 	c->now.w_est = (float)cwnd;
 	c->fraction = 0;
-	if (c->now.w_max < cwnd) {
-		/* After slow start, or after a timeout: the curve begins at its middle. */
+	/* After slow start, or after a timeout: the curve begins at its middle. */
+	if (c->now.w_max < cwnd)
 		c->now.w_max = (float)cwnd;
-		c->now.k = 0;
-	} else {
-		c->now.k = (float)cbrt((c->now.w_max - cwnd) / CUBIC_C);
-	}
 	if (c->now.cwnd_prior == 0)
 		c->now.cwnd_prior = (float)cwnd;
+	place_curve(c, cwnd, now_us);
 }
 
 /* W_cubic(t) of section 4.2. */
@@ -66,16 +115,21 @@ static double w_cubic(const struct cubic *c, double t)
 {
 	double d = t - c->now.k;
 
-	return CUBIC_C * d * d * d + c->now.w_max;
+	return steepness(c) * d * d * d + c->now.w_max;
 }
 
 static void avoid(struct tcp_conn *tc, struct cubic *c, uint32_t acked_bytes, uint64_t now_us)
 {
 	double mss = tcp_cc_smss(tc), cwnd = tc->cwnd_bytes / mss, acked = acked_bytes / mss;
-	double t, w, target, alpha, grown;
+	double t, w, target, alpha, grown, share = share_now(tc, now_us);
 
-	if (!c->now.start_us)
+	if (!c->now.start_us) {
+		c->now.share = (float)share;
 		begin_epoch(tc, c, now_us);
+	} else if (fabs(share - c->now.share) > SHARE_STEP * c->now.share) {
+		c->now.share = (float)share;
+		place_curve(c, cwnd, now_us);
+	}
 	t = (double)(now_us - c->now.start_us) / 1e6;
 	w = w_cubic(c, t);
 	target = w_cubic(c, t + tc->srtt_us / 1e6);
@@ -87,43 +141,26 @@ static void avoid(struct tcp_conn *tc, struct cubic *c, uint32_t acked_bytes, ui
 	/* Reno-friendly region (section 4.3). */
 	alpha = c->now.w_est < c->now.cwnd_prior ?
 		3 * (1 - CUBIC_BETA) / (1 + CUBIC_BETA) : 1;
-	c->now.w_est += (float)(alpha * acked / cwnd);
+	c->now.w_est += (float)(alpha * c->now.share * acked / cwnd);
 	if (w < c->now.w_est)
 		grown = c->now.w_est > cwnd ? c->now.w_est - cwnd : 0;
 	else
 		grown = (target - cwnd) / cwnd * acked;
 	if (grown > acked / 2)
 		grown = acked / 2;              /* never faster than half of slow start */
-
-	grown = grown * mss + c->fraction;
-	if (grown > TCP_CWND_MAX - (double)tc->cwnd_bytes)
-		grown = 0;
-	tc->cwnd_bytes += (uint32_t)grown;
-	c->fraction = (float)(grown - floor(grown));
+	tcp_cc_grow(tc, grown * mss, &c->fraction);
 }
 
 static void cubic_on_ack(struct tcp_conn *tc, const struct tcp_ack_sample *s)
 {
 	struct cubic *c = cubic(tc);
-	uint32_t left = s->acked_bytes;
 	uint64_t since = c->last_ack_us ? s->now_us - c->last_ack_us : 0;
-	unsigned divisor = 1;
+	uint32_t left = tcp_cc_slow_start_hystart(tc, &c->hystart, s);
 
 	c->last_ack_us = s->now_us;
-	if (tc->cwnd_bytes < tc->ssthresh_bytes)
-		divisor = hystart_ack(&c->hystart, tc->snd_una, tc->snd_nxt, s->rtt_us);
-	if (!s->cwnd_limited) {
-		/* Time that the application held back does not move the curve (5.8). */
-		if (c->now.start_us)
-			c->now.start_us += since;
-		return;
-	}
-	if (tc->cwnd_bytes < tc->ssthresh_bytes) {
-		if (!divisor)
-			tc->ssthresh_bytes = tc->cwnd_bytes;
-		else
-			left = tcp_cc_slow_start(tc, left / divisor);
-	}
+	/* Time that the application held back does not move the curve (5.8). */
+	if (!s->cwnd_limited && c->now.start_us)
+		c->now.start_us += since;
 	if (left && tc->cwnd_bytes >= tc->ssthresh_bytes)
 		avoid(tc, c, left, s->now_us);
 }
@@ -131,8 +168,7 @@ static void cubic_on_ack(struct tcp_conn *tc, const struct tcp_ack_sample *s)
 static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 {
 	struct cubic *c = cubic(tc);
-	uint32_t mss = tcp_cc_smss(tc);
-	double cwnd = (double)tc->cwnd_bytes / mss, reduced = cwnd * CUBIC_BETA;
+	double cwnd = (double)tc->cwnd_bytes / tcp_cc_smss(tc);
 
 	(void)now_us;
 	c->prior = c->now;
@@ -143,15 +179,15 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 		c->now.w_max = (float)cwnd;
 	c->now.cwnd_prior = (float)cwnd;
 	c->now.start_us = 0;
-	if (reduced < 2)
-		reduced = 2;
-	tc->ssthresh_bytes = (uint32_t)(reduced * mss + 0.5);
+	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
 	c->hystart.done = true;
 }
 
 static void cubic_on_rto(struct tcp_conn *tc, uint64_t now_us)
 {
 	cubic_on_loss(tc, now_us);
+	/* The next curve begins where slow start ends, with K = 0 (section 4.8). */
+	cubic(tc)->now.w_max = 0;
 }
 
 static void cubic_on_undo(struct tcp_conn *tc, uint64_t now_us)
@@ -178,6 +214,17 @@ static void cubic_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us
 
 const struct tcp_cc_ops tcp_cc_cubic = {
 	.name = "cubic",
+	.init = cubic_init,
+	.on_ack = cubic_on_ack,
+	.on_loss = cubic_on_loss,
+	.on_rto = cubic_on_rto,
+	.on_undo = cubic_on_undo,
+	.on_idle = cubic_on_idle,
+};
+
+const struct tcp_cc_ops tcp_cc_auto = {
+	.name = "auto",
+	.coupled = true,
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,
 	.on_loss = cubic_on_loss,

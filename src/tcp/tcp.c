@@ -212,6 +212,7 @@ void tcp_established(struct tcp_conn *tc, uint64_t now_us)
 
 void tcp_fini(struct tcp_conn *tc)
 {
+	tcp_coupling_leave(tc);
 	tcp_rec_free_all(tc);
 	reasm_fini(&tc->ooo);
 	for (int i = 0; i < TCP_TIMER_MAX; i++)

@@ -24,7 +24,8 @@
  *
  * Files: tcp.c (life and state), input.c (RFC 9293 section 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
- * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, rtt.c (RFC 6298), cc_*.c, timewait.c.
+ * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, rtt.c (RFC 6298), cc_*.c,
+ * coupling.c (what endpoints of one connection know of each other), timewait.c.
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -38,6 +39,7 @@
 #include "base/pool.h"
 #include "base/reasm.h"
 #include "tcp/cc.h"
+#include "tcp/coupling.h"
 #include "wire/packet.h"
 
 enum tcp_state {                /* RFC 9293, section 3.3.2 */
@@ -266,6 +268,8 @@ struct tcp_conn {
 	uint64_t idle_mark_us;          /* idle time before it was accounted for */
 	uint64_t last_send_us;          /* of data */
 	uint64_t cc_state[16];          /* belongs to cfg.cc */
+	struct tcp_coupling *coupling;  /* NULL: none */
+	struct list coupling_link;
 	struct {                        /* cwv.c */
 		uint32_t round_end, delivered;  /* this round trip */
 		uint32_t most[2];       /* of a round trip, lately and before */

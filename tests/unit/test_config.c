@@ -109,7 +109,7 @@ START_TEST(test_defaults)
 	ck_assert(!s->mptcp.checksum);
 	ck_assert(s->mptcp.tcp.ecn);
 	ck_assert_uint_eq(s->mptcp.max_subflows, 8);
-	ck_assert_str_eq(s->mptcp.tcp.cc->name, "cubic");
+	ck_assert_str_eq(s->mptcp.tcp.cc->name, "auto");
 	ck_assert_str_eq(s->mptcp.sched->name, "minrtt");
 	config_free(c);
 }
@@ -270,14 +270,34 @@ START_TEST(test_mptcp_mistakes)
 	bad_mptcp("ecn = yes", "ecn: \"yes\" is not a value of this key; allowed: on or off");
 	bad_mptcp("max_subflows = 33",
 		  "max_subflows: 33 is out of range; allowed: 1 to 32");
-	bad_mptcp("congestion_control = lia", "congestion_control: \"lia\" is not supported by this "
-		  "version; allowed: cubic or reno");
 	bad_mptcp("congestion_control = vegas", "congestion_control: \"vegas\" is not a value of "
-		  "this key; allowed: cubic or reno");
+		  "this key; allowed: auto, lia, olia, balia, cubic or reno");
 	bad_mptcp("scheduler = blest",
 		  "scheduler: \"blest\" is not supported by this version; allowed: minrtt");
 	bad_mptcp("scheduler = best",
 		  "scheduler: \"best\" is not a value of this key; allowed: minrtt");
+}
+END_TEST
+
+/* Each name, for all services and for one. */
+START_TEST(test_congestion_control)
+{
+	static const char *const names[] = { "auto", "lia", "olia", "balia", "cubic", "reno" };
+	struct config *c = good(WEB);
+	char text[256];
+
+	config_free(c);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(text, sizeof(text), "[mptcp]\ncongestion_control = %s\n" WEB, names[i]);
+		c = good(text);
+		ck_assert_str_eq(c->proxy.services[0].mptcp.tcp.cc->name, names[i]);
+		config_free(c);
+		snprintf(text, sizeof(text), "[mptcp]\ncongestion_control = reno\n" WEB
+			 "congestion_control = %s\n", names[i]);
+		c = good(text);
+		ck_assert_str_eq(c->proxy.services[0].mptcp.tcp.cc->name, names[i]);
+		config_free(c);
+	}
 }
 END_TEST
 
@@ -495,5 +515,5 @@ START_TEST(test_documented)
 END_TEST
 
 UNIT_MAIN("config", test_defaults, test_everything, test_proxy_mistakes, test_mptcp_mistakes,
-	  test_service_mistakes, test_lists, test_sections, test_overlap, test_all_told,
-	  test_restart_keys, test_documented)
+	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_overlap,
+	  test_all_told, test_restart_keys, test_documented)

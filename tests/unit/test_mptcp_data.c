@@ -395,6 +395,40 @@ START_TEST(without_subflow_it_waits_then_closes)
 }
 END_TEST
 
+static unsigned coupled(void)
+{
+	const struct tcp_conn *tc;
+	unsigned n = 0;
+
+	list_for_each(tc, &p.conn->coupling.members, coupling_link)
+		n++;
+	return n;
+}
+
+/* Congestion control couples the subflows that may carry data. */
+START_TEST(subflows_are_coupled_while_they_live)
+{
+	struct packet rst;
+
+	peer_init(&p);
+	peer_open(&p);
+	ck_assert_uint_eq(coupled(), 1);
+	peer_join_half(&p, 7);
+	ck_assert_uint_eq(coupled(), 1);
+	peer_fini(&p);
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	ck_assert_uint_eq(coupled(), 2);
+	rst = peer_packet(&p.first, TCP_RST | TCP_ACK);
+	peer_send(&p, &p.first, &rst);
+	ck_assert_uint_eq(coupled(), 1);
+	ck_assert_ptr_eq(p.second.sf->tcp.coupling, &p.conn->coupling);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(data_fin_from_the_client)
 {
 	const struct packet *out;
@@ -985,7 +1019,8 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
 	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread, missing_data_ack_is_repaired,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
-	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes, data_fin_from_the_client,
+	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes,
+	  subflows_are_coupled_while_they_live, data_fin_from_the_client,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,

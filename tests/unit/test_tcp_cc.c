@@ -185,6 +185,27 @@ START_TEST(cubic_undo_and_idle)
 }
 END_TEST
 
+/* After a timeout the curve begins where slow start ends, with K = 0 (section 4.8). */
+START_TEST(cubic_timeout)
+{
+	uint64_t start;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	tc.cfg.cc->on_rto(&tc, now);
+	ck_assert_uint_eq(tc.ssthresh_bytes, 700 * MSS);
+	tc.cwnd_bytes = MSS;
+	while (tc.cwnd_bytes < tc.ssthresh_bytes)
+		round_trip();
+	start = now;
+	while (now < start + 5 * 1000000)
+		round_trip();
+	/* Not 700 and 224 more in five seconds, as on the way back to 1000. */
+	ck_assert_msg(fabs(tc.cwnd_bytes / (double)MSS - (700 + 0.4 * 125)) < 15, "%u",
+		      tc.cwnd_bytes / MSS);
+}
+END_TEST
+
 /* A steady round trip: slow start goes on.  A rising one: it is left. */
 START_TEST(hystart)
 {
@@ -228,4 +249,4 @@ START_TEST(hystart)
 END_TEST
 
 UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
-	  cubic_friendly, cubic_undo_and_idle, hystart)
+	  cubic_friendly, cubic_undo_and_idle, cubic_timeout, hystart)
