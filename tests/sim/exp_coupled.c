@@ -4,16 +4,23 @@
  */
 #include "experiment.h"
 
-/* One bottleneck of 20 Mbit/s and 40 ms, MPTCP against one plain TCP flow of CUBIC. */
+/* One bottleneck of 20 Mbit/s and 40 ms, MPTCP against one plain TCP flow. */
 #define SHARED_LINK { 20, 40, .jitter_ms = 1 }
-#define SHARED(label_, cc_, n_)                                                          \
-	{ label_, .link = { SHARED_LINK }, .flows = 2, .seconds = 60, .warmup_s = 10,    \
-	  .flow = { { .paths = n_, .cc = cc_ }, { .plain = true, .cc = "cubic" } } }
+#define SHARED(label_, cc_, n_, tcp_)                                                    \
+	{ label_, .link = { SHARED_LINK }, .flows = 2, .seconds = 120, .warmup_s = 20,   \
+	  .flow = { { .paths = n_, .cc = cc_ }, { .plain = true, .cc = tcp_ } } }
+#define SHARED3(cc_, tcp_) \
+	SHARED(cc_ ", 1 subflow, against " tcp_, cc_, 1, tcp_), \
+	SHARED(cc_ ", 2 subflows, against " tcp_, cc_, 2, tcp_), \
+	SHARED(cc_ ", 4 subflows, against " tcp_, cc_, 4, tcp_)
 
 static const struct exp_case shared[] = {
-	SHARED("cubic, 1 subflow", "cubic", 1),
-	SHARED("cubic, 2 subflows", "cubic", 2),
-	SHARED("cubic, 4 subflows", "cubic", 4),
+	SHARED3("cubic", "cubic"),
+	SHARED3("auto", "cubic"),
+	SHARED3("reno", "reno"),
+	SHARED3("lia", "reno"),
+	SHARED3("olia", "reno"),
+	SHARED3("balia", "reno"),
 	{ NULL }
 };
 
@@ -32,6 +39,10 @@ static const struct exp_measure shared_measures[] = {
 	  .seconds = 60, .warmup_s = 10, .least = least_ }
 
 static const struct exp_case two_paths[] = {
+	TWO_PATHS("auto", "auto", 0.92),
+	TWO_PATHS("lia", "lia", 0.92),
+	TWO_PATHS("olia", "olia", 0.92),
+	TWO_PATHS("balia", "balia", 0.92),
 	TWO_PATHS("cubic", "cubic", 0.92),
 	{ NULL }
 };
