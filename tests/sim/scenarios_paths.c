@@ -35,14 +35,14 @@ static void check_sum(struct run *run)
 static void make_sum_download(struct scenario *s)
 {
 	two_paths(s);
-	s->plan[0][1].total = 20000000;
+	s->plan[0][1].total = 40000000;
 	s->check = check_sum;
 }
 
 static void make_sum_upload(struct scenario *s)
 {
 	two_paths(s);
-	s->plan[0][0].total = 20000000;
+	s->plan[0][0].total = 40000000;
 	s->check = check_sum;
 }
 

@@ -220,7 +220,7 @@ static void make_sum_download(struct scenario *s)
 		s->link[0][d].gro_us = s->link[1][d].gro_us = 50;
 	}
 	s->server[0].pipe_bytes = 2000000;
-	s->plan[0][1].total = 20000000;
+	s->plan[0][1].total = 40000000;
 	s->check_every = 16;
 	s->check = check_sum;
 }
@@ -228,7 +228,7 @@ static void make_sum_download(struct scenario *s)
 static void make_sum_upload(struct scenario *s)
 {
 	make_sum_download(s);
-	s->plan[0][0].total = 20000000;
+	s->plan[0][0].total = 40000000;
 	s->plan[0][1].total = 0;
 }
 
