@@ -48,7 +48,8 @@ static void make_sum_upload(struct scenario *s)
 
 /*
  * A loss-based controller cannot fill such paths: by the Reno formula, 1 % leaves
- * 1.22 * 1460 B / (RTT * 0.1) = 7.1 and 1.8 Mbit/s.  CUBIC is to do no worse.
+ * 1.22 * 1460 B / (RTT * 0.1) = 7.1 and 1.8 Mbit/s.  CUBIC is to do no worse.  (Coupled,
+ * both together would take what one flow takes on the better path.)
  */
 static void check_lossy(struct run *run)
 {
@@ -64,8 +65,10 @@ static void make_lossy_download(struct scenario *s)
 {
 	two_paths(s);
 	s->plan[0][1].total = 10000000;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		s->link[i][UP].loss = s->link[i][DOWN].loss = 10000;
+		s->cfg[i].tcp.cc = &tcp_cc_cubic;
+	}
 	s->check = check_lossy;
 }
 
