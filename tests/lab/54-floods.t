@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Floods of SYNs and of joins from forged sources: the server sees few of them, and a
+# client that is there gets MPTCP all the same.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+lab_test unshaped
+ip -n "$NS_G" route add blackhole 10.9.0.0/16
+# 1024 half-open sessions, and from 512 on answers without state
+daemon_start proxy.max_connections=2000 proxy.log=warning
+
+# flood KIND: while it lasts, a download and an upload.
+flood() {
+	spawn "$NS_C" flood-$1 "$LAB_PY" "$LAB_DIR/flood.py" "$1" 30000 $SRV 80
+	local pid=$SPAWNED
+	sleep 0.5
+	mib_mark
+	check "$1 flood: a download" get v4 5000000 "$LAB_TMP/out/$1"
+	same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/$1" "$1 flood: every byte is right"
+	check "$1 flood: an upload" put v4 1000000 "$1"
+	same "$LAB_TMP/www/f1000000" "$LAB_TMP/put/$1" "$1 flood: every byte is right"
+	is "$(mib_diff MPCapableSYNACKRX)" 2 "$1 flood: both connections are MPTCP"
+	is "$(mib_diff '.*Fallback.*')" 0 "$1 flood: no fallback"
+	wait "$pid"
+	like "$(cat "$LAB_TMP/flood-$1.log")" '^sent (29|30)...$' "$1 flood: the flood was sent"
+}
+
+flood syn
+cmp_ok "$(ctl_get stateless_sent)" '>' 10000 "SYNs were answered without state"
+cmp_ok "$(ctl_get stateless_done)" '>=' 2 "the client's were among them, and went on"
+held=$(on_srv ss -Htn state established state syn-recv dst 10.9.0.0/16 | wc -l)
+cmp_ok "$held" '<=' 600 "the server has few connections of forged sources"
+diag "of 30000 forged SYNs the server saw $held"
+
+flood join
+cmp_ok "$(ctl_get mp_join_unknown)" '>' 10000 "joins of unknown tokens were passed on"
+is "$(ctl_get mp_join_in)" "$(ctl_get mp_join_done)" "every join of ours was a right one"
+done_testing
