@@ -22,6 +22,9 @@
  * takes more than one would on its own; and w is proportional to the square of CUBIC's
  * window on the path, so load moves away from loss.  With one active subflow f is 1.
  *
+ * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
+ * ends it early, only guesses that the path is full.
+ *
  * A change of f in mid-epoch must not move cwnd: the curve of the new C is joined to the
  * point where the window is.
  */
@@ -52,6 +55,7 @@ struct cubic {
 	struct hystart hystart;
 	uint64_t last_ack_us;
 	float fraction;
+	bool congested;                 /* there was a loss */
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_conn *)0)->cc_state), "cc_state");
@@ -69,12 +73,12 @@ static void cubic_init(struct tcp_conn *tc, uint64_t now_us)
 }
 
 /* f^2 of this subflow now. */
-static double share_now(const struct tcp_conn *tc, uint64_t now_us)
+static double share_now(const struct tcp_conn *tc, const struct cubic *c, uint64_t now_us)
 {
 	struct tcp_coupling_sum sum;
 	double share;
 
-	if (tc->cfg.cc != &tcp_cc_auto || !tcp_coupling_sum(tc, now_us, &sum))
+	if (tc->cfg.cc != &tcp_cc_auto || !c->congested || !tcp_coupling_sum(tc, now_us, &sum))
 		return 1;
 	share = tcp_coupling_alpha(&sum) * tcp_coupling_window(tc) / sum.window;
 	return share > 1 ? 1 : share < SHARE_MIN ? SHARE_MIN : share;
@@ -121,7 +125,7 @@ static double w_cubic(const struct cubic *c, double t)
 static void avoid(struct tcp_conn *tc, struct cubic *c, uint32_t acked_bytes, uint64_t now_us)
 {
 	double mss = tcp_cc_smss(tc), cwnd = tc->cwnd_bytes / mss, acked = acked_bytes / mss;
-	double t, w, target, alpha, grown, share = share_now(tc, now_us);
+	double t, w, target, alpha, grown, share = share_now(tc, c, now_us);
 
 	if (!c->now.start_us) {
 		c->now.share = (float)share;
@@ -181,6 +185,7 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	c->now.start_us = 0;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
 	c->hystart.done = true;
+	c->congested = true;
 }
 
 static void cubic_on_rto(struct tcp_conn *tc, uint64_t now_us)

@@ -132,10 +132,57 @@ static const struct exp_case two_paths[] = {
 	TWO_PATHS_ALL("lia"), TWO_PATHS_ALL("olia"), TWO_PATHS_ALL("balia"), { NULL }
 };
 
+/* A download of 20 MB, slow start included. */
+#define DOWNLOAD(what_, cc_, ...)                                                        \
+	{ cc_ what_, .link = { __VA_ARGS__ },                                            \
+	  .flow = { { .paths = 2, .link = { 0, 1 }, .cc = cc_, .bytes = 20e6 } } }
+#define DOWNLOAD_ALL(cc_)                                                                \
+	DOWNLOAD(", queues 100 and 200 ms", cc_, { 50, 20, .queue_ms = 100 },            \
+		 { 20, 80, .queue_ms = 200 }),                                           \
+	DOWNLOAD(", queues 20 and 80 ms", cc_, { 50, 20 }, { 20, 80 }),                  \
+	DOWNLOAD(", queues 10 and 40 ms", cc_, { 50, 20, .queue_ms = 10 },               \
+		 { 20, 80, .queue_ms = 40 })
+
+static const struct exp_case download[] = {
+	DOWNLOAD_ALL("cubic"), DOWNLOAD_ALL("auto"), DOWNLOAD_ALL("reno"),
+	DOWNLOAD_ALL("lia"), DOWNLOAD_ALL("olia"), DOWNLOAD_ALL("balia"), { NULL }
+};
+
 static const struct exp_measure two_paths_measures[] = {
 	{ "utilization", .take = exp_utilization },
 	{ "Mbit/s", .take = exp_goodput },
 	{ "% on the first path", .take = exp_path_percent, .digits = 1 },
+	{ NULL }
+};
+
+/* ---- for make check: the same in short, with generous bounds -------------------------------- */
+
+#define SHORT(cc_, tcp_, least_, most_)                                                  \
+	{ cc_, .link = { LINK(10, 40, 40) }, .flows = 2, .seconds = 70, .warmup_s = 10,  \
+	  .least = least_, .most = most_,                                                \
+	  .flow = { { .paths = 2, .cc = cc_ }, { .plain = true, .cc = tcp_ } } }
+
+static const struct exp_case short_shared[] = {
+	SHORT("auto", "cubic", 0.7, 1.35),
+	SHORT("lia", "reno", 0.7, 1.35),
+	SHORT("olia", "reno", 0.7, 1.35),
+	SHORT("balia", "reno", 0.7, 1.35),
+	/* What it is like without coupling. */
+	SHORT("cubic", "cubic", 1.6, 0),
+	{ NULL }
+};
+
+static const struct exp_case short_move[] = {
+	{ "auto", .link = { LINK(10, 40, 40), LINK(10, 40, 40) }, .flows = 4, .seconds = 70,
+	  .warmup_s = 20, .most = 0.35,
+	  .flow = { { .paths = 2, .link = { 0, 1 }, .cc = "auto" },
+		    { .plain = true, .cc = "cubic" }, { .plain = true, .cc = "cubic" },
+		    { .plain = true, .cc = "cubic" } } },
+	{ NULL }
+};
+
+static const struct exp_case short_sum[] = {
+	TWO_PATHS("", "auto", 0.95, { 50, 20, .queue_ms = 100 }, { 20, 80, .queue_ms = 200 }),
 	{ NULL }
 };
 
@@ -150,5 +197,13 @@ const struct experiment exp_coupled[] = {
 	  move_measures, .seeds = 5 },
 	{ "two-paths", "steady state over 50 Mbit/s, 20 ms and 20 Mbit/s, 80 ms", two_paths,
 	  two_paths_measures, .seeds = 5 },
+	{ "two-paths-download", "20 MB over 50 Mbit/s, 20 ms and 20 Mbit/s, 80 ms", download,
+	  two_paths_measures, .seeds = 5 },
+	{ "shared-short", "2 subflows against one TCP flow on one link, one minute", short_shared,
+	  shared_measures, .seeds = 3, .check_seeds = 3 },
+	{ "move-short", "path 0 shared with three TCP flows, path 1 free, one minute", short_move,
+	  move_measures, .seeds = 3, .check_seeds = 1 },
+	{ "sum-short", "two paths in steady state", short_sum, two_paths_measures, .seeds = 3,
+	  .check_seeds = 1 },
 	{ NULL }
 };

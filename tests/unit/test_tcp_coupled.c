@@ -296,6 +296,22 @@ START_TEST(auto_curve)
 }
 END_TEST
 
+/* Slow start that ended without a loss: the whole of CUBIC's curve until there is one. */
+START_TEST(auto_before_a_loss)
+{
+	uint64_t start;
+
+	now = 100 * SEC;
+	tcp_coupling_init(&coupling);
+	begin_one(0, "auto", 1000, 100000);
+	begin_one(1, "auto", 1000, 100000);
+	start = now;
+	while (now < start + 5 * SEC)
+		round_trip(0);
+	expect_curve(0.4, 1000, 0, 5);
+}
+END_TEST
+
 /* Reno-friendly: alpha of RFC 9438, section 4.3, times 1 / n^2. */
 START_TEST(auto_friendly)
 {
@@ -410,4 +426,4 @@ START_TEST(cubic_alone)
 END_TEST
 
 UNIT_MAIN("coupled congestion control", lia, balia, olia, alone, slow_start, recovery,
-	  auto_curve, auto_friendly, auto_transition, auto_undo, cubic_alone)
+	  auto_curve, auto_before_a_loss, auto_friendly, auto_transition, auto_undo, cubic_alone)
