@@ -20,6 +20,9 @@
 	X(RX_CHECKSUM, "rx_checksum", "packets dropped: bad TCP checksum")                   \
 	X(RX_TRUNCATED, "rx_truncated", "packets dropped: longer than a queue message")      \
 	X(RX_OVERRUN, "rx_overrun", "times the kernel's queue overflowed")                   \
+	X(HANDED_OVER, "handed_over", "packets handed to the worker that has their connection") \
+	X(HANDED_IN, "handed_in", "packets that another worker handed over")                 \
+	X(HANDOVER_LOST, "handover_lost", "packets lost on the way to or from another worker") \
 	X(TX_PACKETS, "tx_packets", "packets (before segmentation) emitted to clients")      \
 	X(TX_BYTES, "tx_bytes", "bytes of IP emitted to clients")                            \
 	X(TX_ERRORS, "tx_errors", "packets that the device refused")                         \

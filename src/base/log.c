@@ -17,7 +17,7 @@ static void sink_stderr(enum log_level level, const char *line)
 	fprintf(stderr, "%s: %s\n", log_level_name(level), line);
 }
 
-enum log_level log_threshold = LOG_LEVEL_NOTICE;
+_Atomic(enum log_level) log_threshold = LOG_LEVEL_NOTICE;
 static log_sink_fn current_sink = sink_stderr;
 
 static const char *const names[] = {

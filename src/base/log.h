@@ -20,7 +20,7 @@ enum log_level {
 
 typedef void (*log_sink_fn)(enum log_level level, const char *line);
 
-extern enum log_level log_threshold;
+extern _Atomic(enum log_level) log_threshold;
 
 void log_set_sink(log_sink_fn sink);
 void log_set_level(enum log_level level);

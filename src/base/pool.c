@@ -42,6 +42,44 @@ void pool_fini(struct pool *p)
 		}
 	}
 	p->free_bytes = 0;
+	if (p->budget)
+		atomic_fetch_sub_explicit(&p->budget->granted_bytes, p->granted_bytes,
+					  memory_order_relaxed);
+	p->granted_bytes = 0;
+}
+
+void pool_share(struct pool *p, struct pool_budget *budget)
+{
+	assert(!p->used_bytes && !p->granted_bytes);
+	p->budget = budget;
+}
+
+/* Gets `len` bytes more than are used from the budget; `force` past the limit too. */
+static bool get_grant(struct pool *p, size_t len, bool force)
+{
+	size_t missing = p->used_bytes + len - p->granted_bytes;
+	size_t want = (missing + POOL_GRAIN - 1) / POOL_GRAIN * POOL_GRAIN, before;
+
+	before = atomic_fetch_add_explicit(&p->budget->granted_bytes, want,
+					   memory_order_relaxed);
+	if (!force && p->limit_bytes && before + want > p->limit_bytes) {
+		atomic_fetch_sub_explicit(&p->budget->granted_bytes, want, memory_order_relaxed);
+		return false;
+	}
+	p->granted_bytes += want;
+	return true;
+}
+
+static void return_grant(struct pool *p)
+{
+	size_t spare = (p->granted_bytes - p->used_bytes) / POOL_GRAIN * POOL_GRAIN;
+
+	if (spare <= POOL_GRAIN)
+		return;
+	/* One is kept, for the next block. */
+	spare -= POOL_GRAIN;
+	p->granted_bytes -= spare;
+	atomic_fetch_sub_explicit(&p->budget->granted_bytes, spare, memory_order_relaxed);
 }
 
 static int class_of(size_t size)
@@ -65,14 +103,20 @@ size_t pool_size_for(size_t len)
 
 void pool_charge(struct pool *p, size_t len)
 {
+	if (p->budget && p->used_bytes + len > p->granted_bytes)
+		get_grant(p, len, true);
 	p->used_bytes += len;
 }
 
 bool pool_try_charge(struct pool *p, size_t len)
 {
-	if (p->limit_bytes && p->used_bytes + len > p->limit_bytes)
+	if (p->budget) {
+		if (p->used_bytes + len > p->granted_bytes && !get_grant(p, len, false))
+			return false;
+	} else if (p->limit_bytes && p->used_bytes + len > p->limit_bytes) {
 		return false;
-	pool_charge(p, len);
+	}
+	p->used_bytes += len;
 	return true;
 }
 
@@ -80,6 +124,8 @@ void pool_uncharge(struct pool *p, size_t len)
 {
 	assert(p->used_bytes >= len);
 	p->used_bytes -= len;
+	if (p->budget)
+		return_grant(p);
 }
 
 uint8_t *pool_get_size(struct pool *p, size_t size)
@@ -117,7 +163,11 @@ void pool_put_size(struct pool *p, uint8_t *block, size_t size)
 
 unsigned pool_pressure(const struct pool *p)
 {
+	uint64_t used = p->used_bytes;
+
 	if (!p->limit_bytes)
 		return 0;
-	return (unsigned)((uint64_t)p->used_bytes * 100 / p->limit_bytes);
+	if (p->budget)
+		used = atomic_load_explicit(&p->budget->granted_bytes, memory_order_relaxed);
+	return (unsigned)(used * 100 / p->limit_bytes);
 }

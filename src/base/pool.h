@@ -6,11 +6,16 @@
  * halves, quarters and eighths of that.  A pool hands them out, keeps a bounded number
  * of free ones, and counts what is in use against a limit, so that a worker's payload
  * memory is bounded whatever its peers do.  What peers can make grow and is not payload
- * is charged to the same budget.  Not thread-safe: one pool per worker.
+ * is charged to the same budget.
+ *
+ * Not thread-safe: one pool per worker.  Pools of several workers may share one limit: each
+ * takes from the common budget by the grain, a few blocks at a time, so that they
+ * seldom touch the same cache line.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,15 +24,29 @@
 #define POOL_BLOCK_MIN 2048u
 #define POOL_CLASSES   4        /* block sizes: POOL_BLOCK_MIN, doubled up to POOL_BLOCK */
 
+#define POOL_GRAIN (16 * POOL_BLOCK)
+
+/* What the pools that share a limit have been granted together. */
+struct pool_budget {
+	_Atomic size_t granted_bytes;
+};
+
 struct pool {
 	size_t limit_bytes;     /* of blocks in use and charges; 0: unlimited */
 	size_t used_bytes;
+	struct pool_budget *budget;     /* shared with other pools; NULL: alone */
+	size_t granted_bytes;   /* of the budget, for this pool; not less than is used */
 	void *free_list[POOL_CLASSES];
 	size_t free_bytes, free_max;
 };
 
 /* Keeps at most `keep_bytes` of freed blocks for reuse. */
 void pool_init(struct pool *p, size_t limit_bytes, size_t keep_bytes);
+/*
+ * The limit is from now on that of all pools with this budget together.  Before the first
+ * block; `budget` is borrowed.  A pool holds on to up to two grains that it does not use.
+ */
+void pool_share(struct pool *p, struct pool_budget *budget);
 /* Frees the kept blocks; every block must have come back. */
 void pool_fini(struct pool *p);
 /*

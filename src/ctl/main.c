@@ -286,6 +286,8 @@ static void table_print(struct table *t)
 static void show_status(const json_t *a)
 {
 	json_t *counters = json_object_get(a, "counters"), *value;
+	json_t *workers = json_object_get(a, "connections_per_worker");
+	size_t i;
 	char used[CELL_BYTES], limit[CELL_BYTES], age[CELL_BYTES];
 	const char *name;
 	size_t widest = 0;
@@ -294,8 +296,13 @@ static void show_status(const json_t *a)
 	printf("mptcp-proxyd %s, up %s%s\n", text_of(a, "version"),
 	       age_text(age, number_of(a, "uptime_ms")),
 	       flag_of(a, "draining") ? ", draining" : "");
-	printf("connections  %" PRId64 " of %" PRId64 "\n", number_of(a, "connections"),
+	printf("connections  %" PRId64 " of %" PRId64, number_of(a, "connections"),
 	       number_of(a, "max_connections"));
+	if (json_array_size(workers) > 1)
+		json_array_foreach(workers, i, value)
+			printf("%s%" JSON_INTEGER_FORMAT, i ? " + " : ", by worker: ",
+			       json_integer_value(value));
+	printf("\n");
 	printf("memory       %s of %s\n", bytes_text(used, number_of(a, "memory_bytes")),
 	       bytes_text(limit, number_of(a, "memory_limit_bytes")));
 	json_object_foreach(counters, name, value)

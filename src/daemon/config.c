@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <ini.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -378,6 +379,19 @@ static char *read_line(char *str, int num, void *stream)
 
 /* ---- the whole file --------------------------------------------------------------- */
 
+unsigned config_auto_workers(void)
+{
+	cpu_set_t set;
+	int n = 0;
+
+	CPU_ZERO(&set);
+	/* Fails where there are more processors than fit: then there are enough. */
+	n = sched_getaffinity(0, sizeof(set), &set) ? (int)CONFIG_MAX_WORKERS : CPU_COUNT(&set);
+	if (n < 1)
+		return 1;
+	return (unsigned)n < CONFIG_MAX_WORKERS ? (unsigned)n : CONFIG_MAX_WORKERS;
+}
+
 static struct config *config_new(void)
 {
 	struct config *c = calloc(1, sizeof(*c));
@@ -387,7 +401,7 @@ static struct config *config_new(void)
 	c->proxy.max_connections = 100000;
 	c->proxy.memory_bytes = 1u << 30;
 	c->proxy.connect_timeout_us = CONNECT_TIMEOUT_US;
-	c->workers = 1;
+	c->workers = config_auto_workers();
 	c->syn_cookies = true;
 	snprintf(c->device, sizeof(c->device), "mptcp0");
 	c->queue = 4210;
@@ -491,6 +505,10 @@ static void finish(struct config_parser *p)
 	}
 	proxy->max_half_open = half < 1024 ? 1024 : half > 65536 ? 65536 : half;
 	proxy->stateless_half_open = p->config->syn_cookies ? proxy->max_half_open / 2 : UINT32_MAX;
+	if (p->config->queue + p->config->workers - 1 > UINT16_MAX)
+		complain(p, 0, "[proxy] queue: %u is too high for the queues of %u workers; "
+			 "allowed: 0 to %u", p->config->queue, p->config->workers,
+			 UINT16_MAX + 1 - p->config->workers);
 	if (p->errors || !p->service_count)
 		return;
 	proxy->services = calloc(p->service_count, sizeof(*proxy->services));

@@ -26,6 +26,8 @@
 #define CONFIG_MAX_BYTES    (1u << 20)  /* of a file */
 #define CONFIG_MAX_ERRORS   100         /* reported for one file */
 
+#define CONFIG_MAX_WORKERS  64u
+
 struct config {
 	struct proxy_config proxy;      /* services and limits, owned */
 	unsigned workers;
@@ -48,6 +50,8 @@ typedef void (*config_report_fn)(void *ctx, const char *message);
 struct config *config_load(const char *path, config_report_fn report, void *ctx);
 struct config *config_parse(const char *name, const char *text, size_t len,
 			    config_report_fn report, void *ctx);
+/* One worker for each processor that this process may use. */
+unsigned config_auto_workers(void);
 /* NULL is allowed. */
 void config_free(struct config *config);
 

@@ -113,16 +113,13 @@ static int set_workers(struct config_parser *p, const char *value)
 	int err;
 
 	if (!strcmp(value, "auto")) {
-		p->config->workers = 1;
+		p->config->workers = config_auto_workers();
 		return 0;
 	}
-	err = whole_number(p, value, 1, 1024, &n);
-	if (err)
-		return err;
-	if (n != 1)
-		return not_yet(p, value);
-	p->config->workers = 1;
-	return 0;
+	err = whole_number(p, value, 1, CONFIG_MAX_WORKERS, &n);
+	if (!err)
+		p->config->workers = (unsigned)n;
+	return err;
 }
 
 static int set_max_connections(struct config_parser *p, const char *value)
@@ -540,7 +537,7 @@ static int set_proxy_protocol(struct config_parser *p, const char *value)
 /* ---- the table ---------------------------------------------------------------- */
 
 const struct config_key config_keys[] = {
-	{ "workers", CONFIG_PROXY, false, "auto or 1", set_workers },
+	{ "workers", CONFIG_PROXY, false, "auto or 1 to 64", set_workers },
 	{ "max_connections", CONFIG_PROXY, false, "1 to 10000000", set_max_connections },
 	{ "max_per_source", CONFIG_PROXY, false, "0 (no bound) to 10000000", set_max_per_source },
 	{ "memory", CONFIG_PROXY, false, "8M or more, as bytes or with K, M, G or T", set_memory },

@@ -11,7 +11,7 @@
  *
  * An answer has "ok": true and what was asked for, or "ok": false and "error".
  *
- * It lives on the worker's event base and trusts its clients no further than the
+ * It lives on the event base of the daemon's first thread and trusts its clients no further than the
  * socket's mode says: their number, the length of a request, their patience and the
  * answers not yet taken are bounded.
  */

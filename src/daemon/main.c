@@ -2,13 +2,14 @@
 /*
  * mptcp-proxyd: options, start, reload, end.
  *
- * Order at start: configuration, privileges, worker (queue and device), control socket,
- * return routes, and the ruleset last, because from then on packets come.  The end
- * is the reverse.  Whatever fails at start is told in one line, and nothing is left
+ * Order at start: configuration, privileges, workers (queues and device), control socket,
+ * return routes, the threads, and the ruleset last, because from then on packets come.  The
+ * end is the reverse.  Whatever fails at start is told in one line, and nothing is left
  * behind.
  *
- * Everything here runs on the worker's event loop: signals, the control socket, the
- * watchdog.  struct daemon owns the configuration in force.
+ * The first thread has an event loop of its own, for signals, the control socket and the
+ * watchdog, and has the workers do what concerns them, see io/crew.h.  struct daemon owns
+ * the configuration in force.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -33,7 +34,7 @@
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
 #include "daemon/status.h"
-#include "io/worker.h"
+#include "io/crew.h"
 
 #define EXIT_USAGE 2
 
@@ -41,13 +42,16 @@
 #define SPARE_FILES 64
 /* How long before drain_timeout ends systemd is told to wait on. */
 #define STOP_MARGIN_US 15000000ull
+/* How often to look whether draining is done. */
+#define DRAIN_LOOK_US 50000
 
 struct daemon {
 	const char *config_path;
 	struct config *config;
-	struct worker *worker;
+	struct event_base *base;
+	struct crew *crew;
 	struct control *control;
-	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end;
+	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end, *drain_look, *failed;
 	uint64_t started_us;
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
@@ -194,6 +198,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	struct config *new, *old = d->config;
 	uint32_t max_connections = old->proxy.max_connections;
 	char why[256];
+	int ret;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
 	new = config_load(d->config_path, report_reload, &report);
@@ -212,12 +217,14 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		log_error("%s", why);
 		goto fail;
 	}
-	if (worker_set_config(d->worker, &new->proxy)) {
-		snprintf(err, err_len, "out of memory");
+	ret = crew_set_config(d->crew, &new->proxy);
+	if (ret) {
+		snprintf(err, err_len, "the workers: %s", strerror(-ret));
 		log_error("%s", err);
 		ruleset = ruleset_of(old);
 		if (ruleset_update(&ruleset, why, sizeof(why)))
 			log_error("%s", why);
+		new = NULL;     /* kept, see crew_set_config() */
 		goto fail;
 	}
 	d->config = new;
@@ -238,14 +245,31 @@ fail:
 
 /* ---- the end ------------------------------------------------------------------------ */
 
+static void end(struct daemon *d)
+{
+	event_base_loopbreak(d->base);
+}
+
+static void on_drain_look(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!crew_sessions(d->crew))
+		end(d);
+}
+
 static void begin_drain(struct daemon *d)
 {
+	static const struct timeval look = { .tv_usec = DRAIN_LOOK_US };
+
 	if (d->draining)
 		return;
 	d->draining = true;
-	log_notice("draining: new connections pass, %zu of ours go on",
-		   proxy_session_count(worker_proxy(d->worker)));
-	worker_drain(d->worker);
+	log_notice("draining: new connections pass, %zu of ours go on", crew_sessions(d->crew));
+	crew_drain(d->crew);
+	event_add(d->drain_look, &look);
 }
 
 static void on_drain_end(evutil_socket_t fd, short what, void *ctx)
@@ -254,9 +278,8 @@ static void on_drain_end(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	log_notice("drain_timeout is over: %zu connections are reset",
-		   proxy_session_count(worker_proxy(d->worker)));
-	worker_stop(d->worker);
+	log_notice("drain_timeout is over: %zu connections are reset", crew_sessions(d->crew));
+	end(d);
 }
 
 /* SIGTERM and SIGINT: the first drains, the second ends. */
@@ -269,7 +292,7 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	(void)what;
 	if (d->stopping) {
 		log_notice("signal %d again: ending at once", (int)number);
-		worker_stop(d->worker);
+		end(d);
 		return;
 	}
 	d->stopping = true;
@@ -279,7 +302,7 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	if (bound_us)
 		evtimer_add(d->drain_end, &tv);
 	else
-		worker_stop(d->worker);
+		end(d);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *ctx)
@@ -291,12 +314,25 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 	reload(ctx, err, sizeof(err));  /* logs by itself */
 }
 
+/* The daemon is as alive as the least of its workers. */
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	int hanging = crew_hanging(d->crew);
+
+	(void)fd;
+	(void)what;
+	if (hanging < 0)
+		sd_notify(0, "WATCHDOG=1");
+	else
+		log_error("worker %d hangs", hanging);
+}
+
+static void on_failed(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	(void)ctx;
-	sd_notify(0, "WATCHDOG=1");
+	end(ctx);
 }
 
 /* ---- the control socket's commands ---------------------------------------------------- */
@@ -306,30 +342,22 @@ static json_t *do_status(void *ctx, char *err, size_t err_len)
 	struct daemon *d = ctx;
 	const struct proxy_config *p = &d->config->proxy;
 
-	(void)err;
-	(void)err_len;
-	return status_summary(d->worker, d->draining, d->started_us, p->max_connections,
-			      p->memory_bytes);
+	return status_summary(d->crew, d->draining, monotonic_us() - d->started_us,
+			      p->max_connections, p->memory_bytes, err, err_len);
 }
 
 static json_t *do_connections(void *ctx, uint64_t offset, char *err, size_t err_len)
 {
 	struct daemon *d = ctx;
 
-	(void)err;
-	(void)err_len;
-	return status_connections(d->worker, offset);
+	return status_connections(d->crew, offset, err, err_len);
 }
 
 static json_t *do_connection(void *ctx, uint64_t id, char *err, size_t err_len)
 {
 	struct daemon *d = ctx;
-	json_t *found = status_connection(d->worker, id);
+	json_t *found = status_connection(d->crew, id, err, err_len);
 
-	if (json_is_null(found)) {
-		snprintf(err, err_len, "there is no connection %llu", (unsigned long long)id);
-		return NULL;
-	}
 	return found ? json_pack("{s:o}", "connection", found) : NULL;
 }
 
@@ -346,7 +374,7 @@ static json_t *do_drain(void *ctx, char *err, size_t err_len)
 	(void)err_len;
 	begin_drain(d);
 	return json_pack("{s:I}", "connections",
-			 (json_int_t)proxy_session_count(worker_proxy(d->worker)));
+			 (json_int_t)crew_sessions(d->crew));
 }
 
 static const struct control_ops control_ops = {
@@ -361,7 +389,7 @@ static const struct control_ops control_ops = {
 
 static struct event *add_signal(struct daemon *d, int number, event_callback_fn fn)
 {
-	struct event *ev = evsignal_new(worker_base(d->worker), number, fn, d);
+	struct event *ev = evsignal_new(d->base, number, fn, d);
 
 	if (ev)
 		evsignal_add(ev, NULL);
@@ -370,7 +398,7 @@ static struct event *add_signal(struct daemon *d, int number, event_callback_fn 
 
 static int add_events(struct daemon *d)
 {
-	struct event_base *base = worker_base(d->worker);
+	struct event_base *base = d->base;
 	uint64_t watchdog_us = 0;
 
 	d->sigterm = add_signal(d, SIGTERM, on_stop);
@@ -378,7 +406,10 @@ static int add_events(struct daemon *d)
 	d->sighup = add_signal(d, SIGHUP, on_hangup);
 	d->drain_end = evtimer_new(base, on_drain_end, d);
 	d->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, d);
-	if (!d->sigterm || !d->sigint || !d->sighup || !d->drain_end || !d->watchdog)
+	d->drain_look = event_new(base, -1, EV_PERSIST, on_drain_look, d);
+	d->failed = event_new(base, crew_failed_fd(d->crew), EV_READ, on_failed, d);
+	if (!d->sigterm || !d->sigint || !d->sighup || !d->drain_end || !d->watchdog ||
+	    !d->drain_look || !d->failed || event_add(d->failed, NULL))
 		return -ENOMEM;
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		struct timeval half = {
@@ -394,7 +425,8 @@ static int add_events(struct daemon *d)
 static void remove_events(struct daemon *d)
 {
 	struct event *events[] = {
-		d->sigterm, d->sigint, d->sighup, d->drain_end, d->watchdog
+		d->sigterm, d->sigint, d->sighup, d->drain_end, d->watchdog, d->drain_look,
+		d->failed
 	};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -406,8 +438,8 @@ static int run(struct daemon *d)
 {
 	const struct config *c = d->config;
 	struct ruleset_config ruleset = ruleset_of(c);
-	struct worker_config worker = {
-		.count = c->workers,
+	struct crew_config crew = {
+		.workers = c->workers,
 		.device = c->device,
 		.queue = c->queue,
 		.table = RULESET_TABLE,
@@ -419,17 +451,27 @@ static int run(struct daemon *d)
 	int rc = -1;
 
 	d->started_us = monotonic_us();
-	d->worker = worker_new(&worker, err, sizeof(err));
-	if (!d->worker)
+	d->base = event_base_new();
+	if (!d->base) {
+		snprintf(err, sizeof(err), "out of memory");
+		goto fail;
+	}
+	d->crew = crew_new(&crew, err, sizeof(err));
+	if (!d->crew)
 		goto fail;
 	if (add_events(d)) {
 		snprintf(err, sizeof(err), "out of memory");
 		goto fail;
 	}
-	d->control = control_new(worker_base(d->worker), c->control, &control_ops, d, err,
-				 sizeof(err));
+	d->control = control_new(d->base, c->control, &control_ops, d, err, sizeof(err));
 	if (!d->control)
 		goto fail;
+	rc = crew_start(d->crew);
+	if (rc) {
+		snprintf(err, sizeof(err), "cannot start a thread: %s", strerror(-rc));
+		goto fail;
+	}
+	rc = -1;
 	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
 		goto fail;
 	routes = true;
@@ -439,12 +481,16 @@ static int run(struct daemon *d)
 	routes_check_forwarding();
 
 	raise_file_limit(c);
-	log_notice("mptcp-proxyd %s is ready, %zu service%s", PACKAGE_VERSION,
-		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s");
+	log_notice("mptcp-proxyd %s is ready, %zu service%s, %u worker%s", PACKAGE_VERSION,
+		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s", c->workers,
+		   c->workers == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
-	rc = worker_run(d->worker);
+	rc = event_base_dispatch(d->base) < 0 ? -EIO : 0;
+	/* The rest is done without their threads. */
+	if (crew_stop(d->crew))
+		rc = -EIO;
 	if (rc)
-		log_error("the event loop failed: %s", strerror(-rc));
+		log_error("an event loop failed");
 	sd_notify(0, "STOPPING=1");
 	goto out;
 fail:
@@ -453,8 +499,9 @@ out:
 	/* Sessions first: their resets still need the rules. */
 	control_free(d->control);
 	remove_events(d);
-	if (d->worker)
-		worker_free(d->worker);
+	crew_free(d->crew);
+	if (d->base)
+		event_base_free(d->base);
 	if (rules)
 		ruleset_remove();
 	if (routes)

@@ -20,6 +20,12 @@
  * (clients' own ports are high), then one look-up in a hash table or one of a socket.  Sets
  * with intervals, which cost several times as much, are asked last, where there is a hit.
  *
+ * With several workers there is a queue for each.  Some bits of the client's port choose
+ * the worker, so that all packets of a flow come to the same one, and the ports that
+ * a client uses one after the other to different ones.  (The kernel's own ways to spread
+ * packets go by addresses alone, or by the processor.)  An ICMP error goes to the worker of
+ * the flow that it is about: the port is in the packet that it quotes.
+ *
  * nft's intervals of concatenated fields must not overlap, while services may.  So the
  * ports of each distinct prefix are collected in a bitmap, and what a wider prefix covers
  * already is left out.
@@ -31,6 +37,7 @@
 #include "daemon/ruleset.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <libmnl/libmnl.h>
@@ -45,6 +52,11 @@
 #include "daemon/child.h"
 
 #define PORTS 65536u
+
+/* Bits of a client's port that choose the worker.  The lowest is left out: Linux gives
+ * nearly all outgoing connections ports of one parity. */
+#define BUCKET_SHIFT 1
+#define BUCKETS      64u
 
 struct block {
 	struct ip_prefix prefix;
@@ -386,17 +398,68 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c,
 	"icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, " \
 	"parameter-problem }"
 
+static unsigned workers(const struct ruleset_config *c)
+{
+	return c->queue_count ? c->queue_count : 1;
+}
+
+/* The chain that queues packets for a worker. */
+static const char *take_name(const struct ruleset_config *c, unsigned worker, char out[16])
+{
+	if (workers(c) == 1)
+		strcpy(out, "take");
+	else
+		snprintf(out, 16, "take%u", worker);
+	return out;
+}
+
+/* Goes to one of these; `port` is an expression for the client's port. */
+static void print_goto_take(FILE *out, const struct ruleset_config *c, const char *port)
+{
+	char name[16];
+
+	if (workers(c) == 1) {
+		fprintf(out, "goto take\n");
+		return;
+	}
+	fprintf(out, "%s and 0x%x vmap {", port, (BUCKETS - 1) << BUCKET_SHIFT);
+	for (unsigned b = 0; b < BUCKETS; b++)
+		fprintf(out, "%s%s%u : goto %s", b ? "," : "", b % 8 ? " " : "\n\t\t\t",
+			b << BUCKET_SHIFT, take_name(c, b % workers(c), name));
+	fprintf(out, "\n\t\t}\n");
+}
+
+static void print_take_chains(FILE *out, const struct ruleset_config *c, enum ruleset_queue how)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < workers(c); i++) {
+		fprintf(out, "\tchain %s {\n", take_name(c, i, name));
+		if (how == RULESET_QUEUE_NFT)
+			fprintf(out, "\t\tqueue flags bypass to %u\n", c->queue + i);
+		fprintf(out, "\t}\n");
+	}
+	if (workers(c) == 1)
+		return;
+	fprintf(out, "\tchain take {\n\t\t");
+	print_goto_take(out, c, "th sport");
+	fprintf(out, "\t}\n");
+}
+
+/* The port is in the TCP header that follows the IP header which is quoted; ours have no
+ * IP options, and a packet with them is at worst not known to the worker that gets it. */
+static void print_icmp_rule(FILE *out, const struct ruleset_config *c, bool v4,
+			    const char *condition, const char *port)
+{
+	fprintf(out, "\t\t%s%s", v4 ? ICMP4_ERRORS : ICMP6_ERRORS, condition);
+	print_goto_take(out, c, port);
+}
+
 static void print_chains(FILE *out, const struct ruleset_config *c,
 			 const struct port_span *span, enum ruleset_queue how)
 {
-	fprintf(out, "\tchain take {\n");
-	if (how == RULESET_QUEUE_NFT) {
-		fprintf(out, "\t\tqueue flags bypass to %u", c->queue);
-		if (c->queue_count > 1)
-			fprintf(out, "-%u", c->queue + c->queue_count - 1u);
-		fprintf(out, "\n");
-	}
-	fprintf(out, "\t}\n"
+	print_take_chains(out, c, how);
+	fprintf(out,
 		"\tchain local {\n"
 		"\t\tmeta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n"
 		"\t}\n", ~c->mark_mask, c->mark);
@@ -408,18 +471,24 @@ static void print_chains(FILE *out, const struct ruleset_config *c,
 		"\t\tmeta l4proto tcp goto tcp_packet\n"
 		"\t\tiifname \"%s\" notrack accept\n"
 		"\t\t" ICMP4_ERRORS " socket transparent 1 goto local\n"
-		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n"
-		"\t\t" ICMP4_ERRORS " ip daddr @hosts4 goto take\n"
-		"\t\t" ICMP6_ERRORS " ip6 daddr @hosts6 goto take\n"
-		"\t}\n", c->device);
-	/* Those about TCP: the protocol field of the packet that is quoted. */
+		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n", c->device);
+	print_icmp_rule(out, c, true, " ip daddr @hosts4 ", "@th,240,16");
+	print_icmp_rule(out, c, false, " ip6 daddr @hosts6 ", "@th,400,16");
+	/* Those about TCP: the protocol field of the packet that is quoted.  To a service's
+	 * address go errors about our packets to clients, others are about a client's packet
+	 * or one of our own to the server. */
 	fprintf(out,
+		"\t}\n"
 		"\tchain catch_local {\n"
 		"\t\ttype filter hook output priority -301\n"
-		"\t\tpolicy accept\n"
-		"\t\t" ICMP4_ERRORS " @th,136,8 6 goto take\n"
-		"\t\t" ICMP6_ERRORS " @th,112,8 6 goto take\n"
-		"\t}\n");
+		"\t\tpolicy accept\n");
+	if (workers(c) > 1) {
+		print_icmp_rule(out, c, true, " @th,136,8 6 ip daddr @hosts4 ", "@th,240,16");
+		print_icmp_rule(out, c, false, " @th,112,8 6 ip6 daddr @hosts6 ", "@th,400,16");
+	}
+	print_icmp_rule(out, c, true, " @th,136,8 6 ", "@th,224,16");
+	print_icmp_rule(out, c, false, " @th,112,8 6 ", "@th,384,16");
+	fprintf(out, "\t}\n");
 }
 
 /* -ENOMEM, having written nothing. */
@@ -455,9 +524,12 @@ void ruleset_print(FILE *out, const struct ruleset_config *c, enum ruleset_queue
 	free(services.v);
 	free(upstreams.v);
 	if (how == RULESET_QUEUE_XT)
-		fprintf(out, "# and in chain take, where nft cannot write it, the xt target NFQUEUE: "
-			"queue %u, %u of them, bypass\n", c->queue,
-			c->queue_count ? c->queue_count : 1u);
+		for (unsigned i = 0; i < workers(c); i++) {
+			char name[16];
+
+			fprintf(out, "# and in chain %s, where nft cannot write it, the xt target "
+				"NFQUEUE: queue %u, bypass\n", take_name(c, i, name), c->queue + i);
+		}
 }
 
 /* ---- in force ------------------------------------------------------------------- */
@@ -508,23 +580,25 @@ static struct nlmsghdr *put_header(uint8_t *at, uint16_t type, uint16_t flags, u
 	return nlh;
 }
 
-/* The rule of chain take: "xt target NFQUEUE". */
-static size_t put_xt_rule(uint8_t *at, const struct ruleset_config *c)
+/* The rule of a worker's chain: "xt target NFQUEUE".  The last one is acknowledged. */
+static size_t put_xt_rule(uint8_t *at, const struct ruleset_config *c, unsigned worker)
 {
 	struct xt_NFQ_info_v3 queue = {
-		.queuenum = c->queue,
-		.queues_total = c->queue_count ? c->queue_count : 1,
+		.queuenum = (uint16_t)(c->queue + worker),
+		.queues_total = 1,
 		.flags = NFQ_FLAG_BYPASS,
 	};
+	bool last = worker + 1 == workers(c);
 	struct nlmsghdr *nlh = put_header(at, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
-					  NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, NFPROTO_INET,
-					  0);
+					  NLM_F_CREATE | NLM_F_APPEND | (last ? NLM_F_ACK : 0),
+					  NFPROTO_INET, 0);
+	char name[16];
 	struct nlattr *expressions, *element, *data;
 	uint8_t info[8] = { 0 };        /* aligned as x_tables would */
 
 	memcpy(info, &queue, sizeof(queue));
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, "take");
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, take_name(c, worker, name));
 	expressions = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
 	element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "target");
@@ -566,14 +640,19 @@ out:
 	return ret;
 }
 
-/* Completes chain take, of rules that are in force already and let pass until then. */
+#define XT_RULES_MAX 64u
+
+/* Completes the chains that queue, of rules that are in force already and let pass until then. */
 static int xt_install(const struct ruleset_config *c, char *err, size_t err_len)
 {
-	uint8_t message[1024], *at = message;
+	uint8_t message[(XT_RULES_MAX + 2) * 256], *at = message;
 	int ret;
 
+	assert(workers(c) <= XT_RULES_MAX);
+
 	at += put_header(at, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
-	at += put_xt_rule(at, c);
+	for (unsigned i = 0; i < workers(c); i++)
+		at += put_xt_rule(at, c, i);
 	at += put_header(at, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
 	ret = transact(message, (size_t)(at - message));
 	if (ret == -ENOENT)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * JSON of sessions, subflows and counters.  Only reads; runs on the worker's thread,
- * between packets.
+ * JSON of sessions, subflows and counters.  Only reads; what looks into a worker runs on its
+ * thread, between packets.
  */
 #include "daemon/status.h"
 
+#include <stdio.h>
+
 #include "base/addr.h"
+#include "io/crew.h"
 #include "io/worker.h"
 #include "mptcp/mptcp.h"
 #include "proxy/proxy.h"
@@ -73,38 +76,61 @@ static json_t *session_json(const struct session_info *s, uint64_t now_us)
 		"checksum", s->conn && s->conn->checksum_on, "subflows", subflows);
 }
 
+static json_t *no_answer(unsigned worker, char *err, size_t err_len)
+{
+	snprintf(err, err_len, "worker %u does not answer", worker);
+	return NULL;
+}
+
+/* What one worker adds to a page. */
 struct page {
 	json_t *list;
-	uint64_t now_us, offset, position;
-	bool more;
+	uint64_t now_us, skip;
+	bool full;
 };
 
 static bool add_to_page(void *ctx, const struct session_info *s)
 {
 	struct page *page = ctx;
 
-	if (page->position++ < page->offset)
+	if (page->skip) {
+		page->skip--;
 		return true;
+	}
 	if (json_array_size(page->list) == STATUS_PAGE) {
-		page->more = true;
+		page->full = true;
 		return false;
 	}
 	json_array_append_new(page->list, session_json(s, page->now_us));
 	return true;
 }
 
-json_t *status_connections(struct worker *w, uint64_t offset)
+static void fill_page(struct worker *w, void *ctx)
 {
-	struct page page = {
-		.list = json_array(),
-		.now_us = worker_now(w),
-		.offset = offset,
-	};
+	struct page *page = ctx;
+	size_t count = proxy_session_count(worker_proxy(w));
+
+	if (page->skip >= count) {
+		page->skip -= count;
+		return;
+	}
+	page->now_us = worker_now(w);
+	proxy_sessions(worker_proxy(w), add_to_page, page);
+}
+
+json_t *status_connections(struct crew *c, uint64_t offset, char *err, size_t err_len)
+{
+	struct page page = { .list = json_array(), .skip = offset };
 	json_t *answer;
 
-	proxy_sessions(worker_proxy(w), add_to_page, &page);
+	for (unsigned i = 0; i < crew_count(c) && !page.full; i++) {
+		if (crew_call(c, i, fill_page, &page)) {
+			json_decref(page.list);
+			return no_answer(i, err, err_len);
+		}
+	}
 	answer = json_pack("{s:o}", "connections", page.list);
-	if (page.more)
+	if (page.full)
 		json_object_set_new(answer, "next", json_integer((json_int_t)(offset + STATUS_PAGE)));
 	return answer;
 }
@@ -114,7 +140,7 @@ struct wanted {
 	json_t *found;
 };
 
-static bool find_wanted(void *ctx, const struct session_info *s)
+static bool compare_wanted(void *ctx, const struct session_info *s)
 {
 	struct wanted *wanted = ctx;
 
@@ -124,33 +150,74 @@ static bool find_wanted(void *ctx, const struct session_info *s)
 	return false;
 }
 
-json_t *status_connection(struct worker *w, uint64_t id)
+static void find_wanted(struct worker *w, void *ctx)
 {
-	struct wanted wanted = { .id = id, .now_us = worker_now(w) };
+	struct wanted *wanted = ctx;
 
-	proxy_sessions(worker_proxy(w), find_wanted, &wanted);
-	return wanted.found ? wanted.found : json_null();
+	wanted->now_us = worker_now(w);
+	proxy_sessions(worker_proxy(w), compare_wanted, wanted);
 }
 
-json_t *status_summary(struct worker *w, bool draining, uint64_t started_us,
-		       uint32_t max_connections, size_t memory_bytes)
+json_t *status_connection(struct crew *c, uint64_t id, char *err, size_t err_len)
+{
+	struct wanted wanted = { .id = id };
+	/* See proxy_set_worker(). */
+	unsigned worker = (unsigned)(id % crew_count(c));
+
+	if (crew_call(c, worker, find_wanted, &wanted))
+		return no_answer(worker, err, err_len);
+	if (!wanted.found)
+		snprintf(err, err_len, "there is no connection %llu", (unsigned long long)id);
+	return wanted.found;
+}
+
+struct sum {
+	struct counters counters;
+	size_t memory, sockets;
+	uint64_t flow_set_errors;
+	json_t *per_worker;
+};
+
+static void add_to_sum(struct worker *w, void *ctx)
 {
 	const struct counters *c = worker_counters(w);
 	struct proxy *proxy = worker_proxy(w);
-	json_t *counters = json_object();
+	struct sum *sum = ctx;
 
 	for (int i = 0; i < CNT_MAX; i++)
+		sum->counters.v[i] += c->v[i];
+	sum->memory += proxy_memory(proxy);
+	sum->sockets += worker_server_count(w);
+	sum->flow_set_errors += worker_flowset_errors(w);
+	json_array_append_new(sum->per_worker, json_integer((json_int_t)proxy_session_count(proxy)));
+}
+
+json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
+		       uint32_t max_connections, size_t memory_bytes, char *err, size_t err_len)
+{
+	struct sum sum = { .per_worker = json_array() };
+	json_t *counters;
+
+	for (unsigned i = 0; i < crew_count(c); i++) {
+		if (crew_call(c, i, add_to_sum, &sum)) {
+			json_decref(sum.per_worker);
+			return no_answer(i, err, err_len);
+		}
+	}
+	counters = json_object();
+	for (int i = 0; i < CNT_MAX; i++)
 		json_object_set_new(counters, counter_name((enum counter_id)i),
-				    json_integer((json_int_t)c->v[i]));
-	return json_pack("{s:s, s:I, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+				    json_integer((json_int_t)sum.counters.v[i]));
+	return json_pack("{s:s, s:I, s:b, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o}",
 			 "version", PACKAGE_VERSION,
-			 "uptime_ms", usec_to_msec(worker_now(w), started_us),
+			 "uptime_ms", (json_int_t)(uptime_us / 1000),
 			 "draining", draining,
-			 "connections", (json_int_t)proxy_session_count(proxy),
+			 "connections", (json_int_t)crew_sessions(c),
+			 "connections_per_worker", sum.per_worker,
 			 "max_connections", (json_int_t)max_connections,
-			 "memory_bytes", (json_int_t)proxy_memory(proxy),
+			 "memory_bytes", (json_int_t)sum.memory,
 			 "memory_limit_bytes", (json_int_t)memory_bytes,
-			 "server_sockets", (json_int_t)worker_server_count(w),
-			 "flow_set_errors", (json_int_t)worker_flowset_errors(w),
+			 "server_sockets", (json_int_t)sum.sockets,
+			 "flow_set_errors", (json_int_t)sum.flow_set_errors,
 			 "counters", counters);
 }

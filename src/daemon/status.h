@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of a worker and of its connections as JSON, for the control socket.
+ * The state of the workers and of their connections as JSON, for the control socket.
  * mptcp-proxyctl(8) documents the members.
  */
 #ifndef DAEMON_STATUS_H
@@ -10,22 +10,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct worker;
+struct crew;
 
 /* Connections in one answer: an answer is made within one turn of the worker's loop. */
 #define STATUS_PAGE 256
 
-/* All return a new reference, or NULL when out of memory. */
+/* All return a new reference, or NULL with one line in `err`. */
 
-/* Version, load and limits, counters. */
-json_t *status_summary(struct worker *w, bool draining, uint64_t started_us,
-		       uint32_t max_connections, size_t memory_bytes);
+/* Version, load and limits, counters of all workers together. */
+json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
+		       uint32_t max_connections, size_t memory_bytes, char *err, size_t err_len);
 /*
  * {"connections": [...], "next": OFFSET}: at most STATUS_PAGE connections, after
- * passing over `offset`; "next" is there if more follow.
+ * passing over `offset`, worker by worker; "next" is there if more may follow.
  */
-json_t *status_connections(struct worker *w, uint64_t offset);
-/* One connection, or JSON null if there is none with this id. */
-json_t *status_connection(struct worker *w, uint64_t id);
+json_t *status_connections(struct crew *c, uint64_t offset, char *err, size_t err_len);
+/* One connection. */
+json_t *status_connection(struct crew *c, uint64_t id, char *err, size_t err_len);
 
 #endif

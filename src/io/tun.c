@@ -62,7 +62,7 @@ static int set_sysctl(const struct tun *t, const char *family, const char *key, 
 	return ret;
 }
 
-static int open_device(struct tun *t)
+static int open_device(struct tun *t, bool multi_queue, bool first)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
 	unsigned int offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
@@ -73,6 +73,9 @@ static int open_device(struct tun *t)
 	if (t->fd < 0)
 		return -errno;
 	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	/* Of a device with several queues, another process could open one more. */
+	if (multi_queue)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE | (first ? IFF_TUN_EXCL : 0);
 	ret = ioctl_errno(t->fd, TUNSETIFF, &ifr);
 	if (!ret)
 		ret = ioctl_errno(t->fd, TUNSETVNETHDRSZ, &header_len);
@@ -122,7 +125,8 @@ static int bring_up(struct tun *t)
 	return ret;
 }
 
-struct tun *tun_new(const char *name, struct counters *counters, char *err, size_t err_len)
+struct tun *tun_new(const char *name, unsigned queues, bool first, struct counters *counters,
+		    char *err, size_t err_len)
 {
 	struct tun *t = calloc(1, sizeof(*t));
 	const char *why = NULL;
@@ -140,16 +144,18 @@ struct tun *tun_new(const char *name, struct counters *counters, char *err, size
 		goto fail;
 	}
 	strcpy(t->name, name);
-	ret = open_device(t);
+	ret = open_device(t, queues > 1, first);
 	if (ret == -EBUSY)
-		why = "the device is in use by another process";
+		why = queues > 1 ? "there is such a device, perhaps another process's"
+				 : "the device is in use by another process";
 	else if (ret == -EINVAL)
-		why = "a device of this name exists and is not a TUN device of this kind";
+		why = "a device of this name exists and is not a TUN device of this kind, with as "
+		      "many queues";
 	else if (ret == -ENOENT || ret == -ENODEV)
 		why = "no /dev/net/tun: is the kernel module `tun' loaded?";
 	else if (ret == -EPERM || ret == -EACCES)
 		why = "permission denied: CAP_NET_ADMIN and /dev/net/tun are needed";
-	if (!ret)
+	if (!ret && first)
 		ret = bring_up(t);
 	if (ret)
 		goto fail;

@@ -6,6 +6,7 @@
 #ifndef IO_TUN_H
 #define IO_TUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,10 +16,12 @@
 struct tun;
 
 /*
- * Creates the device `name` and brings it up.  It disappears with the last descriptor.
- * NULL on failure, with one line in `err`.
+ * Creates the device `name` and brings it up, as the first of `queues`; or opens one more
+ * queue of a device that was created so, if `first` is false.  It disappears with the last
+ * descriptor.  NULL on failure, with one line in `err`.
  */
-struct tun *tun_new(const char *name, struct counters *counters, char *err, size_t err_len);
+struct tun *tun_new(const char *name, unsigned queues, bool first, struct counters *counters,
+		    char *err, size_t err_len);
 void tun_free(struct tun *t);
 int tun_fd(const struct tun *t);
 

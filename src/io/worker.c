@@ -12,12 +12,19 @@
  * moves into the future leaves the timer as it is: it then fires for nothing, once, which
  * is cheaper than a system call for every packet.
  *
+ * Messages from other workers are received like a batch of packets, and are flushed
+ * before their room in the inbox is given back.  Those to others are put into their inboxes
+ * at once; the others are woken at the end of a batch and of a turn.  The inbox of one that
+ * does not keep up gets full: then packets are lost, which TCP repairs, and other messages
+ * wait in a backlog.
+ *
  * Owns the event base and all that hangs on it; calls everything in io/ and the proxy.
  */
 #include "io/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +35,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "io/directory.h"
 #include "io/flowset.h"
+#include "io/inbox.h"
 #include "io/nfq.h"
 #include "io/server.h"
+#include "io/sources.h"
 #include "io/tun.h"
 #include "mptcp/mptcp.h"
 #include "wire/packet.h"
@@ -46,10 +57,42 @@
 /* At least so many of them per second. */
 #define REFRESH_STEP 512
 #define RANDOM_BYTES 1024
+/* Messages that one turn takes from the inbox, and how many are flushed together. */
+#define INBOX_PER_TURN 256
+#define INBOX_BATCH    32
+/* When to try again after another worker's inbox was full. */
+#define BACKLOG_DELAY_US 1000
+/* How long to wait for the worker to turn to what it is asked. */
+#define CALL_SECONDS 5
+
+struct call {
+	struct list link;               /* worker.calls; not linked: taken up */
+	void (*fn)(struct worker *w, void *ctx);
+	void *ctx;
+	bool done;
+};
+
+struct waiting {
+	uint16_t to;
+	struct inbox_message message;   /* without a packet */
+};
 
 struct worker {
 	struct event_base *base;
-	struct event *nfq_event, *tun_event, *timer_event, *stop_event, *tick_event;
+	struct event *nfq_event, *tun_event, *timer_event, *stop_event, *tick_event, *inbox_event;
+	struct worker_shared *shared;
+	struct inbox *inbox;            /* ours, of those */
+	struct directory *directory;
+	unsigned index;
+	uint64_t to_wake;               /* workers that were sent something; a bit each */
+	struct waiting *backlog;
+	size_t backlog_count, backlog_capacity;
+	pthread_mutex_t call_lock;      /* of calls and running */
+	pthread_cond_t call_done;
+	struct list calls;
+	bool running;                   /* there is a thread to call */
+	atomic_bool called;             /* something is in calls */
+	atomic_uint turns;
 	struct nfq *nfq;
 	struct tun *tun;
 	struct flowset *flowset;        /* NULL: none */
@@ -60,7 +103,6 @@ struct worker {
 	struct proxy_ops ops;
 	int timer_fd, stop_fd;
 	atomic_bool stopping;
-	bool draining;
 	int error;                      /* why the loop ended by itself */
 
 	uint64_t now_us;
@@ -209,6 +251,104 @@ static void op_random(void *ctx, void *buf, size_t len)
 	}
 }
 
+/* ---- other workers -------------------------------------------------------------- */
+
+static bool put_message(struct worker *w, uint16_t to, const struct inbox_message *m)
+{
+	if (!inbox_put(w->shared->inbox[to], m))
+		return false;
+	w->to_wake |= UINT64_C(1) << to;
+	return true;
+}
+
+static void wake_others(struct worker *w)
+{
+	while (w->to_wake) {
+		int i = __builtin_ctzll(w->to_wake);
+
+		w->to_wake &= w->to_wake - 1;
+		inbox_signal(w->shared->inbox[i]);
+	}
+}
+
+/* Keeps a message for later, without its packet: that is as if it were lost. */
+static void add_to_backlog(struct worker *w, uint16_t to, const struct inbox_message *m)
+{
+	struct waiting *e;
+
+	if (w->backlog_count == w->backlog_capacity) {
+		size_t capacity = w->backlog_capacity ? w->backlog_capacity * 2 : 64;
+
+		e = reallocarray(w->backlog, capacity, sizeof(*e));
+		if (!e) {
+			log_error("out of memory: worker %u forgets to tell worker %u of a flow",
+				  w->index, to);
+			return;
+		}
+		w->backlog = e;
+		w->backlog_capacity = capacity;
+	}
+	e = &w->backlog[w->backlog_count++];
+	e->to = to;
+	e->message = *m;
+	if (m->m.kind == PROXY_MESSAGE_RETURNED)
+		counter_inc(&w->counters, CNT_HANDOVER_LOST);
+	e->message.m.kind = PROXY_MESSAGE_GONE;
+	e->message.m.data = NULL;
+	e->message.m.len = 0;
+}
+
+static void send_backlog(struct worker *w)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < w->backlog_count; i++) {
+		struct waiting *e = &w->backlog[i];
+
+		if (!put_message(w, e->to, &e->message))
+			w->backlog[left++] = *e;
+	}
+	w->backlog_count = left;
+}
+
+static bool op_send(void *ctx, uint16_t to, const struct proxy_message *message)
+{
+	struct inbox_message m = { .m = *message };
+	struct worker *w = ctx;
+
+	/* Nothing overtakes what waits. */
+	if (!w->backlog_count && put_message(w, to, &m))
+		return true;
+	if (message->kind == PROXY_MESSAGE_PACKET)
+		return false;
+	add_to_backlog(w, to, &m);
+	return true;
+}
+
+static void op_token_known(void *ctx, uint32_t token, bool known)
+{
+	struct worker *w = ctx;
+
+	if (known)
+		directory_add(w->directory, token);
+	else
+		directory_remove(w->directory, token);
+}
+
+static bool op_token_elsewhere(void *ctx, uint16_t worker, uint32_t token)
+{
+	struct worker *w = ctx;
+
+	return directory_has(w->shared->directory[worker], token);
+}
+
+static uint32_t op_source_sessions(void *ctx, const struct ip_addr *addr, int change)
+{
+	struct worker *w = ctx;
+
+	return sources_add(w->shared->sources, addr, change);
+}
+
 static const struct proxy_ops worker_ops = {
 	.server_open = op_server_open,
 	.server_writev = op_server_writev,
@@ -221,6 +361,15 @@ static const struct proxy_ops worker_ops = {
 	.emit_raw = op_emit_raw,
 	.random = op_random,
 };
+
+/* What one of several workers has besides. */
+static void add_peer_ops(struct proxy_ops *ops)
+{
+	ops->send = op_send;
+	ops->token_known = op_token_known;
+	ops->token_elsewhere = op_token_elsewhere;
+	ops->source_sessions = op_source_sessions;
+}
 
 /* ---- packets -------------------------------------------------------------------- */
 
@@ -267,15 +416,29 @@ static void flow_taken(struct worker *w, const struct nfq_packet *q)
 }
 
 /* Whether the packet is an error of this machine about a server connection. */
-static bool local_error(struct worker *w, const struct nfq_packet *q)
+static bool local_error(struct worker *w, const uint8_t *data, size_t len)
 {
 	struct packet p;
 	int error;
 
-	if (packet_parse(q->data, q->len, &p) || p.kind != PACKET_ICMP_ERROR)
+	if (packet_parse(data, len, &p) || p.kind != PACKET_ICMP_ERROR)
 		return false;
 	error = icmp_errno(p.icmp_error);
 	return error && server_unreachable(&w->servers, &p.tuple, error);
+}
+
+/* A server connection from another port than the client's may belong to any worker. */
+static void tell_local_error(struct worker *w, const uint8_t *data, size_t len)
+{
+	struct inbox_message m = {
+		.m = { .kind = PROXY_MESSAGE_PACKET, .data = data, .len = len },
+		.local = true,
+	};
+
+	for (unsigned i = 0; i < w->shared->count; i++) {
+		if (i != w->index)
+			put_message(w, (uint16_t)i, &m);
+	}
 }
 
 static bool passes(struct worker *w, const struct nfq_packet *q)
@@ -288,7 +451,12 @@ static bool passes(struct worker *w, const struct nfq_packet *q)
 		flow_passed(w, q);
 		return true;
 	case PROXY_PASS_KEEP:
-		return !q->local || !local_error(w, q);
+		if (!q->local)
+			return true;
+		if (local_error(w, q->data, q->len))
+			return false;
+		tell_local_error(w, q->data, q->len);
+		return true;
 	}
 	return true;
 }
@@ -318,10 +486,39 @@ static void on_packets(evutil_socket_t fd, short what, void *arg)
 				pass |= 1u << i;
 		}
 		nfq_verdict(w->nfq, packets, n, pass);
+		wake_others(w);
 		proxy_flush(w->proxy, w->now_us);
 		if (n < NFQ_BATCH)
 			return;
 	}
+}
+
+static void on_inbox(evutil_socket_t fd, short what, void *arg)
+{
+	struct inbox_message m;
+	struct worker *w = arg;
+	int n = 0;
+
+	(void)fd;
+	(void)what;
+	inbox_woken(w->inbox);
+	latch(w);
+	while (n < INBOX_PER_TURN && inbox_take(w->inbox, &m)) {
+		if (m.local)
+			local_error(w, m.m.data, m.m.len);
+		else
+			proxy_message(w->proxy, &m.m, w->now_us);
+		if (++n % INBOX_BATCH)
+			continue;
+		proxy_flush(w->proxy, w->now_us);
+		inbox_release(w->inbox);
+		latch(w);
+	}
+	proxy_flush(w->proxy, w->now_us);
+	inbox_release(w->inbox);
+	/* There may be more. */
+	if (n == INBOX_PER_TURN)
+		event_active(w->inbox_event, EV_READ, 1);
 }
 
 static void on_tun(evutil_socket_t fd, short what, void *arg)
@@ -445,9 +642,10 @@ static int open_loop(struct worker *w)
 	w->stop_event = watch(w, w->stop_fd, EV_READ | EV_ET, on_stop);
 	w->nfq_event = watch(w, nfq_fd(w->nfq), EV_READ, on_packets);
 	w->tun_event = watch(w, tun_fd(w->tun), EV_READ, on_tun);
+	w->inbox_event = watch(w, inbox_fd(w->inbox), EV_READ | EV_ET, on_inbox);
 	w->tick_event = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	if (!w->timer_event || !w->stop_event || !w->nfq_event || !w->tun_event ||
-	    !w->tick_event || event_add(w->tick_event, &second) < 0)
+	    !w->inbox_event || !w->tick_event || event_add(w->tick_event, &second) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -461,12 +659,19 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 		snprintf(err, err_len, "worker: %s", strerror(ENOMEM));
 		return NULL;
 	}
+	pthread_mutex_init(&w->call_lock, NULL);
+	pthread_cond_init(&w->call_done, NULL);
+	list_init(&w->calls);
+	w->index = config->index;
+	w->shared = config->shared;
+	w->inbox = w->shared->inbox[w->index];
+	w->directory = w->shared->directory[w->index];
 	w->timer_fd = -1;
 	w->stop_fd = -1;
 	w->armed_us = TIMER_NEVER;
 	w->flowset_due_us = TIMER_NEVER;
 	latch(w);
-	w->tun = tun_new(config->device, &w->counters, err, err_len);
+	w->tun = tun_new(config->device, w->shared->count, !w->index, &w->counters, err, err_len);
 	if (!w->tun)
 		goto fail;
 	w->nfq = nfq_new(config->queue, config->fail_open, &w->counters, err, err_len);
@@ -488,12 +693,14 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	w->sink.ctx = w->tun;
 	w->sink.emit = tun_emit;
 	w->ops = worker_ops;
+	if (w->shared->count > 1)
+		add_peer_ops(&w->ops);
 	w->proxy = proxy_new(config->proxy, &w->ops, w, &w->sink, &w->counters);
 	if (!w->proxy) {
 		snprintf(err, err_len, "proxy: %s", strerror(ENOMEM));
 		goto fail;
 	}
-	proxy_set_worker(w->proxy, config->index, config->count);
+	proxy_set_worker(w->proxy, w->index, w->shared->count, &w->shared->load);
 	return w;
 
 fail:
@@ -520,6 +727,7 @@ void worker_free(struct worker *w)
 	free_event(w->timer_event);
 	free_event(w->stop_event);
 	free_event(w->tick_event);
+	free_event(w->inbox_event);
 	if (w->base)
 		event_base_free(w->base);
 	if (w->timer_fd >= 0)
@@ -530,15 +738,57 @@ void worker_free(struct worker *w)
 	nfq_free(w->nfq);
 	tun_free(w->tun);
 	free(w->refresh);
+	free(w->backlog);
+	pthread_cond_destroy(&w->call_done);
+	pthread_mutex_destroy(&w->call_lock);
 	explicit_bzero(w->random, sizeof(w->random));
 	free(w);
 }
 
-int worker_run(struct worker *w)
+/* Does what others asked for; `last`: and will not do any more. */
+static void answer_calls(struct worker *w, bool last)
 {
-	uint64_t deadline_us = 0, due_us;
+	struct call *call;
 
-	w->error = 0;
+	pthread_mutex_lock(&w->call_lock);
+	while ((call = list_first(&w->calls, struct call, link))) {
+		list_remove(&call->link);
+		pthread_mutex_unlock(&w->call_lock);
+		call->fn(w, call->ctx);
+		pthread_mutex_lock(&w->call_lock);
+		call->done = true;
+		pthread_cond_broadcast(&w->call_done);
+	}
+	w->running = !last;
+	pthread_mutex_unlock(&w->call_lock);
+}
+
+/* Everything that follows from a turn's events; returns when to begin the next one. */
+static uint64_t finish_turn(struct worker *w)
+{
+	uint64_t deadline_us, due_us;
+
+	now(w);
+	if (proxy_deadline(w->proxy) <= w->now_us)
+		proxy_timeout(w->proxy, w->now_us);
+	proxy_flush(w->proxy, w->now_us);
+	due_us = flush_flowset(w);
+	deadline_us = proxy_deadline(w->proxy);
+	if (due_us < deadline_us)
+		deadline_us = due_us;
+	if (w->backlog_count) {
+		send_backlog(w);
+		if (w->backlog_count && deadline_us > w->now_us + BACKLOG_DELAY_US)
+			deadline_us = w->now_us + BACKLOG_DELAY_US;
+	}
+	wake_others(w);
+	return deadline_us;
+}
+
+static int loop(struct worker *w)
+{
+	uint64_t deadline_us = 0;
+
 	while (!atomic_load_explicit(&w->stopping, memory_order_relaxed)) {
 		w->now_latched = false;
 		/* A deadline of 0 tells that work is left over. */
@@ -547,46 +797,92 @@ int worker_run(struct worker *w)
 			return -EIO;
 		if (w->error)
 			return w->error;
-		now(w);
-		if (proxy_deadline(w->proxy) <= w->now_us)
-			proxy_timeout(w->proxy, w->now_us);
-		proxy_flush(w->proxy, w->now_us);
-		if (w->draining && !proxy_session_count(w->proxy))
-			break;
-		due_us = flush_flowset(w);
-		deadline_us = proxy_deadline(w->proxy);
-		if (due_us < deadline_us)
-			deadline_us = due_us;
+		if (atomic_exchange_explicit(&w->called, false, memory_order_acquire))
+			answer_calls(w, false);
+		deadline_us = finish_turn(w);
 		if (deadline_us && deadline_us != TIMER_NEVER)
 			arm_timer(w, deadline_us);
+		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
 	}
 	return 0;
 }
 
-void worker_stop(struct worker *w)
+int worker_run(struct worker *w)
+{
+	int ret;
+
+	answer_calls(w, false);
+	ret = loop(w);
+	answer_calls(w, true);
+	return ret;
+}
+
+void worker_set_running(struct worker *w, bool running)
+{
+	pthread_mutex_lock(&w->call_lock);
+	w->running = running;
+	pthread_mutex_unlock(&w->call_lock);
+}
+
+/* Ends the wait for events. */
+static void interrupt(struct worker *w)
 {
 	uint64_t one = 1;
 
-	atomic_store(&w->stopping, true);
 	/* Can fail only when it is readable already. */
 	if (write(w->stop_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
+void worker_stop(struct worker *w)
+{
+	atomic_store(&w->stopping, true);
+	interrupt(w);
+}
+
+int worker_call(struct worker *w, void (*fn)(struct worker *w, void *ctx), void *ctx)
+{
+	struct call call = { .fn = fn, .ctx = ctx };
+	struct timespec until;
+
+	list_init(&call.link);
+	pthread_mutex_lock(&w->call_lock);
+	if (!w->running) {
+		pthread_mutex_unlock(&w->call_lock);
+		fn(w, ctx);
+		return 0;
+	}
+	list_push_back(&w->calls, &call.link);
+	atomic_store_explicit(&w->called, true, memory_order_release);
+	interrupt(w);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CALL_SECONDS;
+	while (!call.done) {
+		/* What it has begun, it must be let finish. */
+		if (list_empty(&call.link))
+			pthread_cond_wait(&w->call_done, &w->call_lock);
+		else if (pthread_cond_timedwait(&w->call_done, &w->call_lock, &until) &&
+			 !list_empty(&call.link))
+			break;
+	}
+	list_remove(&call.link);
+	pthread_mutex_unlock(&w->call_lock);
+	return call.done ? 0 : -ETIMEDOUT;
+}
+
+unsigned worker_turns(const struct worker *w)
+{
+	return atomic_load_explicit(&w->turns, memory_order_relaxed);
+}
+
 void worker_drain(struct worker *w)
 {
-	w->draining = true;
 	proxy_drain(w->proxy);
 }
 
 int worker_set_config(struct worker *w, const struct proxy_config *config)
 {
 	return proxy_set_config(w->proxy, config);
-}
-
-struct event_base *worker_base(struct worker *w)
-{
-	return w->base;
 }
 
 struct proxy *worker_proxy(struct worker *w)

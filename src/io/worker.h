@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A worker: one thread's event loop with its own interception queue, TUN queue, proxy
- * and counters.  Nothing mutable is shared between workers.
+ * and counters.  What workers share is struct worker_shared: the ways to tell each other of
+ * packets, and counts for the limits.  crew.h makes them, and their threads.
  *
- * The thread that calls worker_run() owns the worker; only worker_stop() may be called
- * from elsewhere.  Other events (signals, a control socket) may live on worker_base():
- * their callbacks run between packets and may call the proxy's functions for status,
- * worker_set_config() and worker_drain().
+ * The thread that calls worker_run() owns the worker.  Of the functions here, others may
+ * call worker_stop(), worker_call() and worker_turns() only, and with worker_call() let the
+ * worker call all the rest, between two turns of its loop.
  */
 #ifndef IO_WORKER_H
 #define IO_WORKER_H
@@ -18,11 +18,25 @@
 #include "base/counters.h"
 #include "proxy/proxy.h"
 
-struct event_base;
+struct directory;
+struct inbox;
+struct sources;
 struct worker;
 
+/* More would only split the interception more finely than what hands out packets. */
+#define WORKERS_MAX 64
+
+struct worker_shared {
+	unsigned count;                 /* of workers */
+	struct inbox *inbox[WORKERS_MAX];
+	struct directory *directory[WORKERS_MAX];
+	struct proxy_load load;
+	struct sources *sources;
+};
+
 struct worker_config {
-	unsigned index, count;          /* this worker's number, and how many there are */
+	unsigned index;                 /* this worker's number; number 0 is made first */
+	struct worker_shared *shared;   /* borrowed */
 	const char *device;             /* of the TUN device; copied */
 	uint16_t queue;                 /* this worker's NFQUEUE number */
 	bool fail_open;                 /* a full queue passes packets instead of dropping */
@@ -41,18 +55,25 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 void worker_free(struct worker *w);
 
 /*
- * Runs until worker_stop(), or until worker_drain() was called and the last session is
- * gone.  Returns 0, or -errno when the loop itself failed.
+ * Runs until worker_stop().  Returns 0, or -errno when the loop itself failed.
  */
 int worker_run(struct worker *w);
-/* Ends worker_run() soon; may be called from any thread and from event callbacks. */
+/* Tells worker_call() that there will be a thread in worker_run(), or not after all. */
+void worker_set_running(struct worker *w, bool running);
+/* Ends worker_run() soon; may be called from any thread. */
 void worker_stop(struct worker *w);
-/* New sessions are passed on; worker_run() returns when none is left. */
+/*
+ * Lets the worker's thread call fn(w, ctx), and waits for that; without such a thread it is
+ * called at once.  -ETIMEDOUT when the worker does not answer: then fn is not called.
+ */
+int worker_call(struct worker *w, void (*fn)(struct worker *w, void *ctx), void *ctx);
+/* Turns of the loop so far, of which there is at least one a second. */
+unsigned worker_turns(const struct worker *w);
+/* New sessions are passed on. */
 void worker_drain(struct worker *w);
 /* Replaces the configuration.  0: the old one may be freed; or -ENOMEM: it stays in use. */
 int worker_set_config(struct worker *w, const struct proxy_config *config);
 
-struct event_base *worker_base(struct worker *w);
 struct proxy *worker_proxy(struct worker *w);
 const struct counters *worker_counters(const struct worker *w);
 /* Monotonic microseconds as latched for this turn of the loop. */

@@ -28,6 +28,8 @@
 #define OOO_GAPS_MAX 4096u
 /* Timeouts in a row of a subflow's FIN after which a finished connection stops asking. */
 #define FIN_RETRIES 6u
+/* Keys drawn until one has a token that may be used, which of many workers is one in many. */
+#define KEY_TRIES 1024
 
 static const char *const state_names[] = {
 	[MPTCP_SYN_SENT] = "SYN_SENT",         [MPTCP_SYN_RECEIVED] = "SYN_RECEIVED",
@@ -150,7 +152,7 @@ static bool draw_key(struct mptcp_conn *conn, const struct mptcp_drawn *drawn, u
 		mptcp_key_derive(conn->version, conn->local_key, &conn->local_token, idsn);
 		return true;
 	}
-	for (int i = 0; i < 64; i++) {
+	for (int i = 0; i < KEY_TRIES; i++) {
 		env->random(env->ctx, &conn->local_key, sizeof(conn->local_key));
 		/* As good as any, but some implementations take it for none. */
 		if (!conn->local_key)

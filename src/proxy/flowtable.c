@@ -81,9 +81,21 @@ struct flow *flowtable_add(struct flowtable *t, const struct flow_tuple *tuple,
 	return f;
 }
 
+struct flow *flowtable_add_away(struct flowtable *t, const struct flow_tuple *tuple,
+				uint16_t worker)
+{
+	struct flow *f = flowtable_add(t, tuple, NULL);
+
+	if (!f)
+		return NULL;
+	f->kind = FLOW_AWAY;
+	f->peer = worker;
+	return f;
+}
+
 void flowtable_remove(struct flowtable *t, struct flow *f)
 {
-	if (f->kind != FLOW_SUBFLOW) {
+	if (f->kind == FLOW_TIMEWAIT || f->kind == FLOW_CLOSED) {
 		list_remove(&f->fifo);
 		t->old_count--;
 	}

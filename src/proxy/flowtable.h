@@ -7,7 +7,8 @@
  * A flow is a live subflow, or an old one.  Old flows stay known for a while: in
  * TIME-WAIT (RFC 9293, section 3.3.2), or closed, where stray packets are answered as
  * a closed TCP does.  Without that they would reach the server, which may have a
- * connection with the very same addresses and ports: the proxy's own.
+ * connection with the very same addresses and ports: the proxy's own.  A flow may also be
+ * away, with another worker.
  *
  * The table owns its entries; it calls base/ and the TIME-WAIT functions of tcp/.
  */
@@ -30,12 +31,17 @@ enum flow_kind {
 	FLOW_SUBFLOW,           /* `session` and `sf` are valid */
 	FLOW_TIMEWAIT,          /* `tw` is valid */
 	FLOW_CLOSED,
+	FLOW_AWAY,              /* another worker has it: `peer` */
 };
 
 struct flow {
 	UT_hash_handle hh;
 	struct flow_tuple tuple;        /* as packets come in */
 	enum flow_kind kind;
+	/* Of a flow whose packets come in with another worker than the one that has its
+	 * connection; see proxy/shard.h. */
+	uint32_t generation;            /* 0: there is no such worker */
+	uint16_t peer;                  /* the other worker of the two */
 	struct list fifo;               /* old flows: oldest first */
 	union {
 		struct {
@@ -77,6 +83,9 @@ struct flow *flowtable_find(struct flowtable *t, const struct flow_tuple *tuple)
 /* A new live flow without a subflow yet; NULL when out of memory. */
 struct flow *flowtable_add(struct flowtable *t, const struct flow_tuple *tuple,
 			   struct session *session);
+/* A new flow that `worker` has; NULL when out of memory. */
+struct flow *flowtable_add_away(struct flowtable *t, const struct flow_tuple *tuple,
+				uint16_t worker);
 /* Takes the flow out and frees it. */
 void flowtable_remove(struct flowtable *t, struct flow *f);
 

@@ -73,6 +73,7 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 	proxy->sink = sink;
 	proxy->counters = counters;
 	proxy->workers = 1;
+	proxy->load = &proxy->own_load;
 	pool_init(&proxy->pool, config->memory_bytes, PROXY_POOL_KEEP_BYTES);
 	mptcp_env_init(&proxy->env, counters, &proxy->pool);
 	proxy->env.ctx = proxy;
@@ -122,8 +123,11 @@ int proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	return 0;
 }
 
-void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count)
+void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
+		      struct proxy_load *load)
 {
+	proxy->load = load;
+	pool_share(&proxy->pool, &load->memory);
 	proxy->worker = index;
 	proxy->workers = count ? count : 1;
 	proxy->stateless.worker = index;
@@ -165,7 +169,11 @@ void proxy_emit_answer(struct proxy *proxy, const struct flow_tuple *rx, struct 
 
 void proxy_forget_flow(struct proxy *proxy, struct flow *f)
 {
-	proxy->ops->flow_forget(proxy->ops_ctx, &f->tuple);
+	/* The kernel's set is the business of the worker with which packets come in. */
+	if (f->generation)
+		shard_tell_gone(proxy, f);
+	else
+		proxy->ops->flow_forget(proxy->ops_ctx, &f->tuple);
 	flowtable_remove(&proxy->flows, f);
 }
 
@@ -179,13 +187,21 @@ static void answer_reset(struct proxy *proxy, const struct packet *p)
 
 /* ---- new flows -------------------------------------------------------------- */
 
+static uint32_t half_open(const struct proxy *proxy)
+{
+	return atomic_load_explicit(&proxy->load->half_open, memory_order_relaxed);
+}
+
 static bool may_begin(struct proxy *proxy, const struct packet *p, enum counter_id *why,
 		      uint64_t now_us)
 {
+	const struct ip_addr *from = &p->tuple.src.addr;
 	struct limits_load load = {
-		.sessions = proxy->session_count,
-		.half_open = proxy->half_open,
-		.source_sessions = flowtable_source_count(&proxy->flows, &p->tuple.src.addr),
+		.sessions = atomic_load_explicit(&proxy->load->sessions, memory_order_relaxed),
+		.half_open = half_open(proxy),
+		.source_sessions = proxy->ops->source_sessions
+					   ? proxy->ops->source_sessions(proxy->ops_ctx, from, 0)
+					   : flowtable_source_count(&proxy->flows, from),
 		.memory_percent = pool_pressure(&proxy->pool),
 		.draining = proxy->draining,
 		.files_short = now_us < proxy->files_short_until_us,
@@ -229,7 +245,7 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 		counter_inc(proxy->counters, why);
 		return PROXY_PASS;
 	}
-	if (proxy->half_open >= proxy->config->stateless_half_open &&
+	if (half_open(proxy) >= proxy->config->stateless_half_open &&
 	    answer_stateless(proxy, service, p, now_us))
 		return PROXY_TAKE;
 	switch (session_begin(proxy, service, p, data, len, NULL, now_us)) {
@@ -301,20 +317,44 @@ static bool handle_stateless(struct proxy *proxy, const struct packet *p, bool c
 	return true;
 }
 
+/* A SYN with MP_JOIN. */
+static enum proxy_verdict handle_join(struct proxy *proxy, const struct packet *p,
+				      const uint8_t *data, size_t len, bool checksum_known,
+				      enum packet_origin origin, uint64_t now_us)
+{
+	uint32_t token = p->tcp.mptcp.join.token;
+	struct session *s = flowtable_token_find(&proxy->flows, token);
+	uint16_t owner = 0;
+
+	if (!s && (origin != PACKET_CAPTURED || !shard_token_elsewhere(proxy, token, &owner))) {
+		counter_inc(proxy->counters, CNT_MP_JOIN_UNKNOWN);
+		return PROXY_PASS;
+	}
+	if (checksum_bad(proxy, p, checksum_known))
+		return PROXY_TAKE;
+	if (s)
+		session_join(s, p, now_us);
+	else
+		shard_join(proxy, p, owner, data, len, checksum_known);
+	return PROXY_TAKE;
+}
+
 /* A packet of a flow that is not known, or not any more. */
 static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packet *p,
 					 const uint8_t *data, size_t len, bool checksum_known,
-					 uint64_t now_us)
+					 enum packet_origin origin, uint64_t now_us)
 {
 	uint32_t present = p->tcp.mptcp.present;
 	const struct proxy_service *service;
-	struct session *s;
 
-	if (handle_stateless(proxy, p, checksum_known, now_us))
+	if (origin != PACKET_HANDED && handle_stateless(proxy, p, checksum_known, now_us))
 		return PROXY_TAKE;
 	if ((p->tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
 		return PROXY_PASS;
 	if (present & MPOPT_CAPABLE) {
+		/* A session begins where its first subflow comes in. */
+		if (origin == PACKET_HANDED)
+			return PROXY_PASS;
 		service = services_find(&proxy->services, &p->tuple.dst);
 		if (!service)
 			return PROXY_PASS;
@@ -322,16 +362,8 @@ static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packe
 			return PROXY_TAKE;
 		return handle_capable(proxy, service, p, data, len, now_us);
 	}
-	if (present & MPOPT_JOIN_SYN) {
-		s = flowtable_token_find(&proxy->flows, p->tcp.mptcp.join.token);
-		if (!s) {
-			counter_inc(proxy->counters, CNT_MP_JOIN_UNKNOWN);
-			return PROXY_PASS;
-		}
-		if (!checksum_bad(proxy, p, checksum_known))
-			session_join(s, p, now_us);
-		return PROXY_TAKE;
-	}
+	if (present & MPOPT_JOIN_SYN)
+		return handle_join(proxy, p, data, len, checksum_known, origin, now_us);
 	return PROXY_PASS;
 }
 
@@ -393,7 +425,7 @@ static void handle_too_big(struct session *s, struct mptcp_subflow *sf, const st
 }
 
 static enum proxy_verdict handle_icmp(struct proxy *proxy, const struct packet *p,
-				      uint64_t now_us)
+				      const uint8_t *data, size_t len, uint64_t now_us)
 {
 	struct flow_tuple rx;
 	struct flow *f;
@@ -405,6 +437,8 @@ static enum proxy_verdict handle_icmp(struct proxy *proxy, const struct packet *
 	/* Everything but "too big" is soft: TCP goes on trying (RFC 5927, section 5). */
 	if (p->icmp_error == ICMP_ERROR_TOO_BIG && f->kind == FLOW_SUBFLOW)
 		handle_too_big(f->session, f->sf, p, now_us);
+	else if (f->kind == FLOW_AWAY)
+		shard_forward(proxy, f, false, data, len, true);
 	return PROXY_TAKE;
 }
 
@@ -453,8 +487,8 @@ static enum proxy_verdict handle_malformed(struct proxy *proxy, const uint8_t *d
 	return PROXY_PASS_KEEP;
 }
 
-static enum proxy_verdict dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
-				   bool checksum_known, uint64_t now_us)
+enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
+				  bool checksum_known, enum packet_origin origin, uint64_t now_us)
 {
 	struct packet p;
 	struct flow *f;
@@ -464,10 +498,15 @@ static enum proxy_verdict dispatch(struct proxy *proxy, const uint8_t *data, siz
 	if (err)
 		return handle_malformed(proxy, data, len, err);
 	if (p.kind == PACKET_ICMP_ERROR)
-		return handle_icmp(proxy, &p, now_us);
+		return handle_icmp(proxy, &p, data, len, now_us);
 	if (p.kind != PACKET_TCP)
 		return PROXY_PASS_KEEP;
 	f = flowtable_find(&proxy->flows, &p.tuple);
+	if (f && f->kind == FLOW_AWAY) {
+		shard_forward(proxy, f, (p.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, data, len,
+			      checksum_known);
+		return PROXY_TAKE;
+	}
 	if (f) {
 		if (checksum_bad(proxy, &p, checksum_known))
 			return PROXY_TAKE;
@@ -477,13 +516,14 @@ static enum proxy_verdict dispatch(struct proxy *proxy, const uint8_t *data, siz
 					     : handle_closed(proxy, f, &p))
 			return PROXY_TAKE;
 	}
-	return handle_unknown(proxy, &p, data, len, checksum_known, now_us);
+	return handle_unknown(proxy, &p, data, len, checksum_known, origin, now_us);
 }
 
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
 				bool checksum_known, uint64_t now_us)
 {
-	enum proxy_verdict verdict = dispatch(proxy, data, len, checksum_known, now_us);
+	enum proxy_verdict verdict = proxy_dispatch(proxy, data, len, checksum_known,
+						    PACKET_CAPTURED, now_us);
 
 	if (verdict != PROXY_TAKE)
 		counter_inc(proxy->counters, CNT_RX_PASSED);

@@ -17,12 +17,17 @@
  *	proxy_flush()            writes what was relayed, sends what is due, frees the dead
  *	(now the batch's memory may be reused)
  *
- * Files: proxy.c (life, dispatch of packets), session.c (one session's life), relay.c
+ * Several workers have a proxy each, on a thread each.  They share a struct proxy_load, and
+ * exchange messages about flows that come in with one and belong to another (shard.h);
+ * how a message gets there is the caller's business.
+ *
+ * Files: proxy.c (life, dispatch of packets), shard.c (several workers), session.c (one session's life), relay.c
  * (bytes between the two sides), flowtable.c, services.c, limits.c.
  */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +37,7 @@
 #include "base/addr.h"
 #include "base/counters.h"
 #include "base/hash.h"
+#include "base/pool.h"
 #include "mptcp/mptcp.h"
 
 struct proxy;
@@ -77,6 +83,32 @@ enum proxy_verdict {
 };
 
 /*
+ * What is counted for all workers together, so that the limits are the daemon's and not a
+ * worker's.  A worker looks first and counts then: each may exceed a limit by one.
+ */
+struct proxy_load {
+	_Atomic uint32_t sessions, half_open;
+	struct pool_budget memory;
+};
+
+enum proxy_message_kind {
+	PROXY_MESSAGE_PACKET,   /* of a flow that the receiver has, or begins */
+	PROXY_MESSAGE_RETURNED, /* the receiver of that packet has no such flow */
+	PROXY_MESSAGE_GONE,     /* the flow is no more */
+};
+
+/* From one worker's proxy to another's, see shard.h. */
+struct proxy_message {
+	enum proxy_message_kind kind;
+	uint16_t from;                  /* worker */
+	bool checksum_known;            /* of the packet, as in proxy_packet() */
+	uint32_t generation;
+	struct flow_tuple tuple;        /* as packets come in */
+	const uint8_t *data;            /* a packet, if len is not 0 */
+	size_t len;
+};
+
+/*
  * What the proxy asks of its surroundings.  `server` is the handle that
  * server_open() returned.  No call may call back into the proxy.
  */
@@ -105,6 +137,21 @@ struct proxy_ops {
 	/* Emits a packet that is not TCP (ICMP errors). */
 	void (*emit_raw)(void *ctx, const uint8_t *data, size_t len);
 	void (*random)(void *ctx, void *buf, size_t len);
+
+	/* With several workers; else all of these may be NULL. */
+
+	/*
+	 * Takes a copy of the message, for worker `to`.  Those to one worker arrive in order.
+	 * False: there is no room; only PROXY_MESSAGE_PACKET may fail.
+	 */
+	bool (*send)(void *ctx, uint16_t to, const struct proxy_message *m);
+	/* A connection with this token came into being here, or is no more. */
+	void (*token_known)(void *ctx, uint32_t token, bool known);
+	/* Whether `worker` has told that it has a connection with this token; true in doubt. */
+	bool (*token_elsewhere)(void *ctx, uint16_t worker, uint32_t token);
+	/* Adds `change` to the sessions of a client address in all workers; returns how many
+	 * there are then. */
+	uint32_t (*source_sessions)(void *ctx, const struct ip_addr *addr, int change);
 };
 
 /*
@@ -124,10 +171,11 @@ void proxy_free(struct proxy *proxy, uint64_t now_us);
 int proxy_set_config(struct proxy *proxy, const struct proxy_config *config);
 /*
  * Makes session numbers and tokens distinct from those of the other `count` - 1 proxies
- * of this process: both leave the remainder `index`.  To be called before the first
- * packet; without it the proxy is alone.
+ * of this process: both leave the remainder `index`.  `load` is common to them, and
+ * borrowed.  To be called before the first packet; without it the proxy is alone.
  */
-void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count);
+void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
+		      struct proxy_load *load);
 
 /*
  * One captured packet of `len` bytes, which is less than its IP length if it was not
@@ -138,6 +186,9 @@ void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count);
  */
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,
 				bool checksum_known, uint64_t now_us);
+
+/* A message that another worker's proxy sent; its data as with proxy_packet(). */
+void proxy_message(struct proxy *proxy, const struct proxy_message *m, uint64_t now_us);
 
 /*
  * The outcome of server_open(): 0 or the errno of connect(), positive.  Like

@@ -63,10 +63,8 @@ static void set_half_open(struct session *s, bool half_open)
 	if (s->half_open == half_open)
 		return;
 	s->half_open = half_open;
-	if (half_open)
-		s->proxy->half_open++;
-	else
-		s->proxy->half_open--;
+	atomic_fetch_add_explicit(&s->proxy->load->half_open, half_open ? 1u : UINT32_MAX,
+				  memory_order_relaxed);
 }
 
 /* The only writer of s->state. */
@@ -141,6 +139,15 @@ static void reap_subflows(struct session *s, uint64_t now_us)
 	}
 }
 
+static void forget_token(struct session *s)
+{
+	struct proxy *proxy = s->proxy;
+
+	if (s->token.session && proxy->ops->token_known)
+		proxy->ops->token_known(proxy->ops_ctx, s->token.token, false);
+	flowtable_token_remove(&proxy->flows, &s->token);
+}
+
 /* No packet and no join will find the connection any more. */
 static void detach_conn(struct session *s, uint64_t now_us)
 {
@@ -149,7 +156,7 @@ static void detach_conn(struct session *s, uint64_t now_us)
 	reap_subflows(s, now_us);
 	list_for_each(sf, &s->conn->subflows, link)
 		release_flow(s, sf, now_us);
-	flowtable_token_remove(&s->proxy->flows, &s->token);
+	forget_token(s);
 	s->conn_closed = true;
 }
 
@@ -173,12 +180,15 @@ static void free_session(struct session *s)
 	struct proxy *proxy = s->proxy;
 
 	set_half_open(s, false);
-	flowtable_token_remove(&proxy->flows, &s->token);
+	forget_token(s);
 	flowtable_source_put(&proxy->flows, &s->client.addr);
+	if (proxy->ops->source_sessions)
+		proxy->ops->source_sessions(proxy->ops_ctx, &s->client.addr, -1);
 	timer_cancel(&proxy->timers, &s->timer);
 	list_remove(&s->dirty);
 	list_remove(&s->link);
 	proxy->session_count--;
+	atomic_fetch_sub_explicit(&proxy->load->sessions, 1, memory_order_relaxed);
 	if (s->conn)
 		mptcp_free(s->conn);
 	relay_fini(s);
@@ -212,6 +222,9 @@ static struct session *new_session(struct proxy *proxy, const struct proxy_servi
 	relay_init(s);
 	list_push_back(&proxy->sessions, &s->link);
 	proxy->session_count++;
+	atomic_fetch_add_explicit(&proxy->load->sessions, 1, memory_order_relaxed);
+	if (proxy->ops->source_sessions)
+		proxy->ops->source_sessions(proxy->ops_ctx, &s->client.addr, 1);
 	set_half_open(s, true);
 	return s;
 }
@@ -239,6 +252,8 @@ int session_begin(struct proxy *proxy, const struct proxy_service *service,
 	err = flowtable_token_add(&proxy->flows, &s->token, s->conn->local_token, s);
 	if (err)
 		goto fail;
+	if (proxy->ops->token_known)
+		proxy->ops->token_known(proxy->ops_ctx, s->token.token, true);
 	err = -ENOMEM;
 	f = flowtable_add(&proxy->flows, &p->tuple, s);
 	if (!f)

@@ -16,6 +16,7 @@
 #include "proxy/limits.h"
 #include "proxy/proxy.h"
 #include "proxy/services.h"
+#include "proxy/shard.h"
 #include "proxy/stateless.h"
 
 /* Pieces of in-order payload that wait, in place, for the end of the batch. */
@@ -62,11 +63,14 @@ struct proxy {
 	struct list sessions;           /* oldest first */
 	struct list dirty;
 	struct list free_pending;       /* struct relay_pending, for reuse */
-	uint32_t session_count, half_open;
+	uint32_t session_count;
+	struct proxy_load *load;        /* of all workers */
+	struct proxy_load own_load;     /* that of a proxy which is alone */
 	uint64_t files_short_until_us;  /* the system had no socket left */
 	uint64_t evict_due_us;          /* evict.c */
 	uint64_t sequence;              /* of the last session number */
 	uint32_t worker, workers;
+	uint32_t generation;            /* of the last SYN handed over, shard.c */
 	struct stateless stateless;
 	bool draining;
 };
@@ -79,7 +83,7 @@ struct session {
 	struct token_entry token;
 	uint64_t id;
 	enum session_state state;
-	bool half_open;                 /* counted in proxy->half_open */
+	bool half_open;                 /* counted as such */
 	char service[32];
 	enum proxy_handshake handshake;
 	struct ip_endpoint client, server_addr;
@@ -125,6 +129,17 @@ void proxy_emit_answer(struct proxy *proxy, const struct flow_tuple *rx,
 		       struct tcp_header *h);
 /* Takes an old or unused flow out of the table; it is not caught any more. */
 void proxy_forget_flow(struct proxy *proxy, struct flow *f);
+
+enum packet_origin {
+	PACKET_CAPTURED,
+	PACKET_HANDED,          /* by the worker with which it came in: begins no session */
+	PACKET_RETURNED,        /* by its supposed owner: is not handed over again */
+};
+
+/* What proxy_packet() does, without counting what is passed. */
+enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
+				  bool checksum_known, enum packet_origin origin,
+				  uint64_t now_us);
 
 /* ---- session.c -------------------------------------------------------------- */
 

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check((messages == 0) == (c != NULL) && messages <= CONFIG_MAX_ERRORS);
 	if (!c)
 		return 0;
-	check(c->proxy.service_count > 0 && c->workers == 1);
+	check(c->proxy.service_count > 0 && c->workers >= 1 && c->workers <= CONFIG_MAX_WORKERS);
 	check(c->device[0] && c->control[0] == '/');
 	check(c->mark && !(c->mark & ~c->mark_mask));
 	for (size_t i = 0; i < c->proxy.service_count; i++) {

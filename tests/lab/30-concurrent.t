@@ -8,7 +8,7 @@ set -u
 # shellcheck disable=SC2034
 LINK1=rate=400,delay=5,queue=100ms LINK2=rate=200,delay=10,queue=100ms
 lab_test
-daemon_start
+daemon_start proxy.workers=2
 mib_mark
 
 cat >"$LAB_TMP/one.sh" <<END
@@ -40,6 +40,9 @@ is "$(grep -c ' GET .* 200 ' "$LAB_TMP/access.log")" 160 "the server sent 160 fi
 if [ $LAB_MODE != plain ]; then
 	is "$(mib_diff MPCapableSYNACKRX)" 200 "200 MPTCP connections"
 	is "$(mib_diff "$FALLBACKS")" 0 "no fallback"
+	cmp_ok "$(mib_diff MPJoinSynAckRx)" '>' 50 "second paths joined"
+	[ $LAB_MODE != daemon ] ||
+		cmp_ok "$(ctl_get handed_over)" '>' 100 "and many came in with the other worker"
 	diag "$(mib_all)"
 fi
 done_testing

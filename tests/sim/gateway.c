@@ -5,6 +5,9 @@
  *
  * A pipe holds no bytes: what goes in is verified at once, and what comes out is
  * generated from the stream's seed, so that a count of bytes is all there is to keep.
+ *
+ * The proxy may have several workers, each with a share of the tuples.  Messages between
+ * them take no time, but wait until the batch in which they were sent is flushed.
  */
 #include "sim.h"
 
@@ -20,12 +23,24 @@ static void wake(struct gateway *g, uint64_t when)
 		sim_arm(&g->timer, when);
 }
 
+struct mail {
+	struct list link;
+	struct proxy_message m;
+	uint8_t data[];
+};
+
+/* The workers' proxies have themselves as the context of struct proxy_ops. */
+static struct gateway *gateway_of(void *ctx)
+{
+	return ((struct sim_worker *)ctx)->gateway;
+}
+
 /* ---- struct proxy_ops ----------------------------------------------------------- */
 
 static int op_server_open(void *ctx, struct session *session, const struct ip_endpoint *from,
 			  const struct ip_endpoint *to, void **server)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	const struct scenario *s = g->run->s;
 	struct ip_addr want;
 	struct server *sv;
@@ -81,7 +96,7 @@ static uint64_t some(struct server *sv, uint64_t want)
 
 static ssize_t op_writev(void *ctx, void *server, const struct iovec *iov, int n)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	struct server *sv = server;
 	uint64_t room, done = 0;
 
@@ -109,7 +124,7 @@ static ssize_t op_writev(void *ctx, void *server, const struct iovec *iov, int n
 
 static ssize_t op_readv(void *ctx, void *server, const struct iovec *iov, int n)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	struct server *sv = server;
 	struct app copy;
 	uint64_t want = 0, done = 0;
@@ -148,7 +163,7 @@ static ssize_t op_readv(void *ctx, void *server, const struct iovec *iov, int n)
 
 static void op_want(void *ctx, void *server, bool readable, bool writable)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	struct server *sv = server;
 
 	sv->want_read = readable;
@@ -158,7 +173,7 @@ static void op_want(void *ctx, void *server, bool readable, bool writable)
 
 static void op_shutdown(void *ctx, void *server)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	struct server *sv = server;
 
 	if (!sv->open || sv->fin_in) {
@@ -173,7 +188,7 @@ static void op_shutdown(void *ctx, void *server)
 
 static void op_close(void *ctx, void *server, bool reset)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	struct server *sv = server;
 
 	if (!sv->open) {
@@ -203,7 +218,7 @@ static void op_forget(void *ctx, const struct flow_tuple *tuple)
 
 static void op_emit_raw(void *ctx, const uint8_t *data, size_t len)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 
 	/* To the client's address it goes; hosts here do not listen to ICMP. */
 	sim_hash(g->sim, data, len);
@@ -212,11 +227,52 @@ static void op_emit_raw(void *ctx, const uint8_t *data, size_t len)
 
 static void op_random(void *ctx, void *buf, size_t len)
 {
-	struct gateway *g = ctx;
+	struct gateway *g = gateway_of(ctx);
 	uint8_t *p = buf;
 
 	while (len--)
 		*p++ = (uint8_t)rng_next(&g->rng);
+}
+
+static bool op_send(void *ctx, uint16_t to, const struct proxy_message *m)
+{
+	struct gateway *g = gateway_of(ctx);
+	struct mail *mail;
+
+	/* As if there were no room. */
+	if (m->kind == PROXY_MESSAGE_PACKET && !g->run->s->quiet && rng_percent(&g->rng, 1))
+		return false;
+	mail = malloc(sizeof(*mail) + m->len);
+	mail->m = *m;
+	if (m->len)
+		memcpy(mail->data, m->data, m->len);
+	mail->m.data = mail->data;
+	list_push_back(&g->worker[to].inbox, &mail->link);
+	return true;
+}
+
+static void op_token_known(void *ctx, uint32_t token, bool known)
+{
+	struct sim_worker *w = ctx;
+
+	for (int i = 0; i < CONN_MAX; i++) {
+		if (w->token[i] == (known ? 0 : token)) {
+			w->token[i] = known ? token : 0;
+			return;
+		}
+	}
+	sim_fail(w->gateway->sim, "a token is forgotten that was not known, or there are too many");
+}
+
+static bool op_token_elsewhere(void *ctx, uint16_t worker, uint32_t token)
+{
+	struct gateway *g = gateway_of(ctx);
+
+	for (int i = 0; i < CONN_MAX; i++) {
+		if (g->worker[worker].token[i] == token)
+			return true;
+	}
+	return false;
 }
 
 static const struct proxy_ops ops = {
@@ -229,6 +285,9 @@ static const struct proxy_ops ops = {
 	.flow_forget = op_forget,
 	.emit_raw = op_emit_raw,
 	.random = op_random,
+	.send = op_send,
+	.token_known = op_token_known,
+	.token_elsewhere = op_token_elsewhere,
 };
 
 static void emit(void *ctx, const struct packet_out *out)
@@ -294,12 +353,56 @@ static bool server_writable(const struct server *sv)
 
 /* ---- turns of the loop ------------------------------------------------------------ */
 
+/* Delivers what workers have sent each other, and what follows from that. */
+static void deliver_mail(struct gateway *g)
+{
+	for (bool any = true; any;) {
+		any = false;
+		for (int i = 0; i < g->workers; i++) {
+			struct sim_worker *w = &g->worker[i];
+			struct list box;
+			struct mail *mail, *next;
+
+			if (list_empty(&w->inbox))
+				continue;
+			any = true;
+			list_init(&box);
+			list_insert_after(&w->inbox, &box);
+			list_remove(&w->inbox);
+			list_for_each(mail, &box, link)
+				proxy_message(w->proxy, &mail->m, g->sim->now_us);
+			proxy_flush(w->proxy, g->sim->now_us);
+			list_for_each_safe(mail, next, &box, link)
+				free(mail);
+		}
+	}
+}
+
+static uint64_t flush_workers(struct gateway *g)
+{
+	uint64_t now_us = g->sim->now_us, next = TIMER_NEVER;
+
+	for (int i = 0; i < g->workers; i++) {
+		struct proxy *proxy = g->worker[i].proxy;
+
+		if (proxy_deadline(proxy) <= now_us)
+			proxy_timeout(proxy, now_us);
+		proxy_flush(proxy, now_us);
+	}
+	deliver_mail(g);
+	for (int i = 0; i < g->workers; i++) {
+		if (proxy_deadline(g->worker[i].proxy) < next)
+			next = proxy_deadline(g->worker[i].proxy);
+	}
+	return next;
+}
+
 static void turn(struct gateway *g)
 {
 	struct sim *sim = g->sim;
 	uint64_t next;
 
-	if (!g->proxy)
+	if (!g->workers)
 		return;
 	for (int i = 0; i < CONN_MAX; i++) {
 		struct server *sv = &g->server[i];
@@ -327,11 +430,7 @@ static void turn(struct gateway *g)
 		if (r || w)
 			proxy_server_ready(sv->session, r, w, sim->now_us);
 	}
-	if (proxy_deadline(g->proxy) <= sim->now_us)
-		proxy_timeout(g->proxy, sim->now_us);
-	proxy_flush(g->proxy, sim->now_us);
-
-	next = proxy_deadline(g->proxy);
+	next = flush_workers(g);
 	if (next <= sim->now_us)
 		next = sim->now_us + 1;
 	if (g->stop_us < next)
@@ -353,14 +452,26 @@ static void turn(struct gateway *g)
 	sim_arm(&g->timer, next);
 }
 
+static void free_workers(struct gateway *g)
+{
+	struct mail *mail, *next;
+
+	for (int i = 0; i < g->workers; i++)
+		proxy_free(g->worker[i].proxy, g->sim->now_us);
+	for (int i = 0; i < g->workers; i++) {
+		list_for_each_safe(mail, next, &g->worker[i].inbox, link)
+			free(mail);
+	}
+	g->workers = 0;
+}
+
 static void fire(struct sim_timer *t)
 {
 	struct gateway *g = container_of(t, struct gateway, timer);
 
-	if (g->proxy && g->sim->now_us >= g->stop_us) {
+	if (g->workers && g->sim->now_us >= g->stop_us) {
 		sim_note(g->sim, "   gateway: stops");
-		proxy_free(g->proxy, g->sim->now_us);
-		g->proxy = NULL;
+		free_workers(g);
 		for (int i = 0; i < CONN_MAX; i++) {
 			if (g->server[i].open)
 				sim_fail(g->sim, "proxy_free() left a server connection open");
@@ -370,6 +481,18 @@ static void fire(struct sim_timer *t)
 	turn(g);
 }
 
+/* With which worker a packet comes in. */
+static struct proxy *lander(struct gateway *g, const struct sim_packet *sp)
+{
+	struct packet p;
+
+	if (!g->workers)
+		return NULL;
+	if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP)
+		return g->worker[0].proxy;
+	return g->worker[(p.tuple.src.port + p.tuple.src.addr.b[15]) % g->workers].proxy;
+}
+
 void gateway_receive(void *ctx, struct list *batch)
 {
 	struct gateway *g = ctx;
@@ -377,8 +500,10 @@ void gateway_receive(void *ctx, struct list *batch)
 	struct packet p;
 
 	list_for_each(sp, batch, link) {
-		if (g->proxy && proxy_packet(g->proxy, sp->data, sp->len, sp->merged,
-					     g->sim->now_us) == PROXY_TAKE)
+		struct proxy *proxy = lander(g, sp);
+
+		if (proxy && proxy_packet(proxy, sp->data, sp->len, sp->merged,
+					  g->sim->now_us) == PROXY_TAKE)
 			continue;
 		/* The server behind knows nothing of it. */
 		if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP ||
@@ -396,7 +521,17 @@ bool gateway_done(const struct gateway *g)
 		if (g->server[i].open)
 			return false;
 	}
-	return !g->proxy || proxy_session_count(g->proxy) == 0;
+	for (int i = 0; i < g->workers; i++) {
+		if (proxy_session_count(g->worker[i].proxy))
+			return false;
+	}
+	return true;
+}
+
+void gateway_drain(struct gateway *g)
+{
+	for (int i = 0; i < g->workers; i++)
+		proxy_drain(g->worker[i].proxy);
 }
 
 static void add_service(struct gateway *g, int conn)
@@ -452,21 +587,35 @@ void gateway_init(struct gateway *g, struct run *run)
 		app_init(&g->server[i].app, g->sim, names[i], &s->plan[i][1],
 			 rng_mix(s->seed * 8 + (uint64_t)i * 2), run_app(run, 0, i));
 	}
-	g->proxy = proxy_new(&g->config, &ops, g, &g->sink, &g->counters);
-	if (!g->proxy)
-		sim_fail(g->sim, "proxy_new() failed");
+	for (int i = 0; i < (s->workers ? s->workers : 1); i++) {
+		struct sim_worker *w = &g->worker[i];
+
+		w->gateway = g;
+		w->index = i;
+		list_init(&w->inbox);
+		w->proxy = proxy_new(&g->config, &ops, w, &g->sink, &g->counters);
+		if (!w->proxy) {
+			sim_fail(g->sim, "proxy_new() failed");
+			return;
+		}
+		g->workers++;
+		proxy_set_worker(w->proxy, (uint32_t)i, s->workers ? (uint32_t)s->workers : 1,
+				 &g->load);
+	}
 	sim_arm(&g->timer, g->stop_us);
 }
 
 void gateway_fini(struct gateway *g)
 {
-	if (g->proxy && !g->sim->failed && !proxy_session_count(g->proxy)) {
-		if (proxy_memory(g->proxy))
+	for (int i = 0; i < g->workers; i++) {
+		struct proxy *proxy = g->worker[i].proxy;
+
+		if (!g->sim->failed && !proxy_session_count(proxy) && proxy_memory(proxy))
 			sim_fail(g->sim, "the proxy leaks %zu bytes of payload memory",
-				 proxy_memory(g->proxy));
+				 proxy_memory(proxy));
 	}
-	if (g->proxy)
-		proxy_free(g->proxy, g->sim->now_us);
-	g->proxy = NULL;
+	free_workers(g);
+	if (g->load.sessions || g->load.half_open || g->load.memory.granted_bytes)
+		sim_fail(g->sim, "the common counts are not zero at the end");
 	sim_arm(&g->timer, TIMER_NEVER);
 }

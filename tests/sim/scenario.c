@@ -362,6 +362,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	if (seed > SEED_HEAVY && rng_percent(&r, 30))
 		s->cfg[0].versions = MPTCP_VERSION_BIT(0);
 	random_links_more(s, seed);
+	if (proxy && seed > SEED_WORKERS)
+		s->workers = (int)rng_range(&r, 1, WORKER_MAX);
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
@@ -567,8 +569,7 @@ static void drain(struct sim_timer *t)
 {
 	struct run *run = container_of(t, struct run, drainer);
 
-	if (run->gateway.proxy)
-		proxy_drain(run->gateway.proxy);
+	gateway_drain(&run->gateway);
 }
 
 static bool strips(const struct scenario *s)

@@ -232,6 +232,29 @@ static void make_sum_upload(struct scenario *s)
 	s->plan[0][1].total = 0;
 }
 
+/* All but the first subflow come in with other workers than the connection's. */
+static void check_workers(struct run *run)
+{
+	const struct counters *c = &run->gateway.counters;
+
+	check_complete(run);
+	run_expect(run, c->v[CNT_MP_JOIN_DONE] == 1, "%llu joins",
+		   (unsigned long long)c->v[CNT_MP_JOIN_DONE]);
+	run_expect(run, c->v[CNT_HANDED_OVER] > 100 &&
+		   c->v[CNT_HANDED_IN] == c->v[CNT_HANDED_OVER], "%llu packets handed over, %llu in",
+		   (unsigned long long)c->v[CNT_HANDED_OVER],
+		   (unsigned long long)c->v[CNT_HANDED_IN]);
+	run_expect(run, !c->v[CNT_HANDOVER_LOST], "packets were lost between workers");
+}
+
+static void make_workers(struct scenario *s)
+{
+	make_both_ways(s);
+	s->workers = 2;
+	s->quiet = true;
+	s->check = check_workers;
+}
+
 const struct directed directed_proxy[] = {
 	{ "proxy-small", make_small },
 	{ "proxy-both-ways", make_both_ways },
@@ -248,6 +271,7 @@ const struct directed directed_proxy[] = {
 	{ "proxy-strip-synack", make_strip_synack },
 	{ "proxy-stop", make_stop },
 	{ "proxy-drain", make_drain },
+	{ "proxy-workers", make_workers },
 	{ "proxy-sum-download", make_sum_download },
 	{ "proxy-sum-upload", make_sum_upload },
 	{ NULL, NULL },

@@ -333,10 +333,23 @@ struct server {
 	struct app app;
 };
 
+#define WORKER_MAX 3
+
+/* One of the gateway's workers: a proxy, which is sent messages by the others. */
+struct sim_worker {
+	struct gateway *gateway;
+	int index;
+	struct proxy *proxy;
+	uint32_t token[CONN_MAX];       /* of its connections; 0: free */
+	struct list inbox;
+};
+
 struct gateway {
 	struct run *run;
 	struct sim *sim;
-	struct proxy *proxy;
+	struct sim_worker worker[WORKER_MAX];
+	int workers;                    /* 0: it was stopped */
+	struct proxy_load load;
 	struct proxy_config config;
 	struct proxy_service service[CONN_MAX];
 	struct ip_prefix prefixes[2];
@@ -352,6 +365,8 @@ struct gateway {
 
 void gateway_init(struct gateway *g, struct run *run);
 void gateway_receive(void *ctx, struct list *batch);
+/* No new connections. */
+void gateway_drain(struct gateway *g);
 bool gateway_done(const struct gateway *g);
 void gateway_fini(struct gateway *g);
 
@@ -386,6 +401,7 @@ struct scenario {
 	bool rejoin;
 	struct server_plan server[CONN_MAX];
 	bool accept_first;
+	int workers;                    /* of the proxy */
 	bool stateless;                 /* SYNs are answered as in a flood */
 	uint64_t proxy_stop_us;         /* TIMER_NEVER: not */
 	uint64_t drain_us;
@@ -427,6 +443,8 @@ struct run {
 
 /* Random scenarios from here on may move more bytes through smaller buffers. */
 #define SEED_HEAVY 100000u
+/* Past this one, proxies have several workers. */
+#define SEED_WORKERS 2000000u
 /* A scenario without impairments: two links, one connection, defaults. */
 void scenario_default(struct scenario *s, bool proxy);
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy);

@@ -85,6 +85,11 @@ static struct {
 	uint64_t seed, now;
 	size_t memory_peak;
 
+	/* With several proxies: with which of them a packet comes in, and what they have for
+	 * each other after a flush. */
+	struct proxy *(*lander)(const uint8_t *data, size_t len);
+	void (*exchange)(void);
+
 	struct wire up, down;           /* to the proxy, to the client */
 	struct packet_sink up_sink, down_sink;
 	uint64_t passed;
@@ -410,6 +415,8 @@ static inline void client_receive(void)
 static inline void flush(void)
 {
 	proxy_flush(w.proxy, w.now);
+	if (w.exchange)
+		w.exchange();
 	if (proxy_memory(w.proxy) > w.memory_peak)
 		w.memory_peak = proxy_memory(w.proxy);
 }
@@ -421,7 +428,9 @@ static inline void proxy_receive(void)
 
 	memset(&w.up, 0, sizeof(w.up));
 	for (size_t i = 0; i < in.count; i++) {
-		if (proxy_packet(w.proxy, in.q[i].data, in.q[i].len, false, w.now) != PROXY_TAKE)
+		struct proxy *to = w.lander ? w.lander(in.q[i].data, in.q[i].len) : w.proxy;
+
+		if (proxy_packet(to, in.q[i].data, in.q[i].len, false, w.now) != PROXY_TAKE)
 			w.passed++;
 		if (i % BATCH == BATCH - 1)
 			flush();

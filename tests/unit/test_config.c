@@ -89,7 +89,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(c->proxy.stateless_half_open, 25000);
 	ck_assert_uint_eq(c->proxy.max_per_source, 0);
 	ck_assert_uint_eq(c->proxy.memory_bytes, 1u << 30);
-	ck_assert_uint_eq(c->workers, 1);
+	ck_assert_uint_eq(c->workers, config_auto_workers());
 	ck_assert_str_eq(c->device, "mptcp0");
 	ck_assert_uint_eq(c->queue, 4210);
 	ck_assert_uint_eq(c->mark, 0x4d500000);
@@ -206,10 +206,14 @@ END_TEST
 
 START_TEST(test_proxy_mistakes)
 {
-	bad_proxy("workers = 2",
-		  "workers: \"2\" is not supported by this version; allowed: auto or 1");
-	bad_proxy("workers = many", "workers: \"many\" is not a whole number; allowed: auto or 1");
-	bad_proxy("workers =", "workers: the value is empty; allowed: auto or 1");
+	bad_proxy("workers = 65",
+		  "workers: 65 is out of range; allowed: auto or 1 to 64");
+	bad_proxy("workers = 0", "workers: 0 is out of range; allowed: auto or 1 to 64");
+	bad_proxy("workers = many",
+		  "workers: \"many\" is not a whole number; allowed: auto or 1 to 64");
+	bad_proxy("workers =", "workers: the value is empty; allowed: auto or 1 to 64");
+	bad("[proxy]\nworkers = 4\nqueue = 65533\n" WEB, "f: [proxy] queue: 65533 is too high "
+	    "for the queues of 4 workers; allowed: 0 to 65532\n");
 	bad_proxy("max_connections = 0",
 		  "max_connections: 0 is out of range; allowed: 1 to 10000000");
 	bad_proxy("max_connections = -1",

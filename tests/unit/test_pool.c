@@ -152,4 +152,47 @@ START_TEST(charges)
 }
 END_TEST
 
-UNIT_MAIN("pool", limit_is_kept, half_pressure, unlimited, random_use, sizes, charges)
+/* Two pools, one limit. */
+START_TEST(shared_limit)
+{
+	struct pool_budget budget = { 0 };
+	uint8_t *b[2][256];
+	int n[2] = { 0 };
+	struct pool p[2];
+
+	for (int i = 0; i < 2; i++) {
+		pool_init(&p[i], 8 * POOL_GRAIN, 0);
+		pool_share(&p[i], &budget);
+	}
+	for (bool any = true; any;) {
+		any = false;
+		for (int i = 0; i < 2; i++) {
+			b[i][n[i]] = pool_get(&p[i]);
+			if (b[i][n[i]]) {
+				n[i]++;
+				any = true;
+			}
+		}
+	}
+	ck_assert_int_eq(n[0] + n[1], 128);
+	ck_assert_uint_eq(pool_pressure(&p[0]), 100);
+	/* What one gives back the other gets, but for what it keeps at hand. */
+	while (n[0])
+		pool_put(&p[0], b[0][--n[0]]);
+	ck_assert_uint_le(p[0].granted_bytes, 2 * POOL_GRAIN);
+	while ((b[1][n[1]] = pool_get(&p[1])))
+		n[1]++;
+	ck_assert_int_ge(n[1], 96);
+	/* Past the limit too, where it must be. */
+	pool_charge(&p[0], 8 * POOL_GRAIN);
+	ck_assert_uint_gt(pool_pressure(&p[1]), 100);
+	pool_uncharge(&p[0], 8 * POOL_GRAIN);
+	while (n[1])
+		pool_put(&p[1], b[1][--n[1]]);
+	for (int i = 0; i < 2; i++)
+		pool_fini(&p[i]);
+	ck_assert_uint_eq(budget.granted_bytes, 0);
+}
+END_TEST
+
+UNIT_MAIN("pool", shared_limit, limit_is_kept, half_pressure, unlimited, random_use, sizes, charges)

@@ -778,10 +778,11 @@ static bool count_session(void *ctx, const struct session_info *info)
 
 START_TEST(status_lists_sessions)
 {
+	static struct proxy_load load;
 	int n = 0;
 
 	world_begin(PROXY_CONNECT_FIRST);
-	proxy_set_worker(w.proxy, 3, 4);
+	proxy_set_worker(w.proxy, 3, 4, &load);
 	give_capable("192.0.2.1:1");
 	give_capable("192.0.2.1:2");
 	give_capable("192.0.2.1:3");

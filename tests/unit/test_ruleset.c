@@ -173,11 +173,22 @@ START_TEST(marks_and_queues)
 	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210\n", true);
 	expect_text(RULESET_QUEUE_NFT, "NFQUEUE", false);
 	expect_text(RULESET_QUEUE_XT, "queue flags", false);
-	expect_text(RULESET_QUEUE_XT, "xt target NFQUEUE: queue 4210, 1 of them, bypass\n", true);
+	expect_text(RULESET_QUEUE_XT, "xt target NFQUEUE: queue 4210, bypass\n", true);
 	expect_text(RULESET_QUEUE_NFT, "iifname \"mptcp0\" notrack accept", true);
 	config.queue_count = 4;
-	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210-4213\n", true);
-	expect_text(RULESET_QUEUE_XT, "queue 4210, 4 of them", true);
+	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210\n", true);
+	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4213\n", true);
+	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4214\n", false);
+	/* Buckets in turn, by the client's port: of the packet, or of the one that an error
+	 * quotes. */
+	expect_text(RULESET_QUEUE_NFT, "\t\tth sport and 0x7e vmap {\n\t\t\t0 : goto take0, "
+		    "2 : goto take1, 4 : goto take2, 6 : goto take3, 8 : goto take0,", true);
+	expect_text(RULESET_QUEUE_NFT, "126 : goto take3\n", true);
+	expect_text(RULESET_QUEUE_NFT, "ip daddr @hosts4 @th,240,16 and 0x7e vmap {", true);
+	expect_text(RULESET_QUEUE_NFT, "ip6 daddr @hosts6 @th,400,16 and 0x7e vmap {", true);
+	expect_text(RULESET_QUEUE_XT, "chain take3, where nft cannot write it, the xt target "
+		    "NFQUEUE: queue 4213, bypass\n", true);
+	config.queue_count = 1;
 	config.mark = 1;
 	config.mark_mask = UINT32_MAX;
 	expect_text(RULESET_QUEUE_NFT, "meta mark and 0x00000000 or 0x00000001", true);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All workers of the daemon, a thread for each, and what they share.
+ *
+ * The functions here are for the thread that made the crew, which is none of the workers':
+ * it has time to wait for them.
+ */
+#ifndef IO_CREW_H
+#define IO_CREW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct crew;
+struct proxy_config;
+struct worker;
+
+struct crew_config {
+	unsigned workers;               /* up to WORKERS_MAX of io/worker.h */
+	const char *device;             /* of the TUN device; copied */
+	uint16_t queue;                 /* NFQUEUE number of the first; the others follow */
+	bool fail_open;                 /* a full queue passes packets instead of dropping */
+	const char *table;              /* see struct worker_config */
+	uint32_t flow_timeout_s;
+	const struct proxy_config *proxy;       /* borrowed until crew_set_config() */
+};
+
+/* Opens everything.  NULL on failure, with one line of explanation in `err`. */
+struct crew *crew_new(const struct crew_config *config, char *err, size_t err_len);
+/* Stops the threads, resets all sessions, tells the peers, and closes everything. */
+void crew_free(struct crew *c);
+
+/* Starts the threads, with all signals blocked.  0 or -errno. */
+int crew_start(struct crew *c);
+/* Stops the threads and waits for them.  Returns 0, or -errno of a loop that failed. */
+int crew_stop(struct crew *c);
+/* Becomes readable when a worker's loop ended although nobody stopped it. */
+int crew_failed_fd(const struct crew *c);
+
+unsigned crew_count(const struct crew *c);
+/* Lets worker `i` call fn(), see worker_call(). */
+int crew_call(struct crew *c, unsigned i, void (*fn)(struct worker *w, void *ctx), void *ctx);
+/* Sessions of all workers. */
+size_t crew_sessions(const struct crew *c);
+/* The first worker that did not turn since the last call of this, or -1. */
+int crew_hanging(struct crew *c);
+
+/*
+ * Replaces the configuration.  0: the old one may be freed; or -errno: it stays in use, and
+ * the new one must be kept as well, for a worker that could not go back.
+ */
+int crew_set_config(struct crew *c, const struct proxy_config *config);
+/* New sessions are passed on. */
+void crew_drain(struct crew *c);
+
+#endif

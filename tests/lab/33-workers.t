@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Two workers: connections on both, second paths that come in with the other one, and a
+# view of all of them.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+# shellcheck disable=SC2034
+LAB_SIZES="0 100 1000000"
+lab_test unshaped
+connload=$(lab_tool connload tests/bench/connload.c) || exit 1
+daemon_start proxy.workers=2
+mib_mark
+
+# 300 connections that stay: more than one page of a list.
+spawn "$NS_C" load "$connload" -k -c 300 -t 8 $SRV 80 /quiet/f100
+load=$SPAWNED
+all_there() { [ "$(ctl_get connections)" = 300 ] && [ "$(mib_diff MPJoinSynAckRx)" -ge 300 ]; }
+check "300 connections, and as many joins" wait_for 6 all_there
+ctl --json connections >"$LAB_TMP/connections.json"
+is "$("$LAB_PY" - "$LAB_TMP/connections.json" <<-'END'
+	import json, sys
+	c = json.load(open(sys.argv[1]))["connections"]
+	print(len(c), len({x["id"] for x in c}), min(sum(x["id"] % 2 == w for x in c) for w in (0, 1)) > 50,
+	      sum(len(x["subflows"]) == 2 for x in c) == len(c))
+END
+)" "300 300 True True" "the list has each once, on both workers, with two subflows"
+for id in $("$LAB_PY" -c '
+import json, sys
+c = json.load(open(sys.argv[1]))["connections"]
+print(*[next(x["id"] for x in c if x["id"] % 2 == w) for w in (0, 1)])' "$LAB_TMP/connections.json"); do
+	like "$(ctl connection "$id")" "established" "connection $id is shown"
+done
+is "$(ctl connection 999999 >/dev/null 2>&1; echo $?)" 1 "one that is not there is told"
+like "$(ctl status)" "by worker: [0-9]+ \+ [0-9]+" "the status tells how they are spread"
+cmp_ok "$(ctl_get handed_over)" '>' 100 "packets were handed to the other worker"
+check "reload" ctl reload
+wait "$load"
+like "$(tail -n 1 "$LAB_TMP/load.log")" "errors 0 " "all requests were answered"
+diag "$(tail -n 1 "$LAB_TMP/load.log"), handed over $(ctl_get handed_over), lost $(ctl_get handover_lost)"
+is "$(mib_diff "$FALLBACKS")" 0 "no fallback" || diag "$(mib_all)"
+
+# One connection's two subflows with different workers, each byte compared.
+for _ in 1 2 3 4 5 6; do
+	get v4 1000000 "$LAB_TMP/out/one" && same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/one" "1 MB"
+	get v6 1000000 "$LAB_TMP/out/one" && same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/one" "1 MB, IPv6"
+done
+settled() { [ "$(ctl_get connections)" = 0 ] && [ "$(ctl_get server_sockets)" = 0 ]; }
+check "nothing is left" wait_for 5 settled
+check "drain ends both" ctl drain
+wait_for 5 pid_gone "$DAEMON_PID"
+check "the daemon has ended" pid_gone "$DAEMON_PID"
+done_testing
