@@ -97,6 +97,8 @@
 	X(STATELESS_DONE, "stateless_done", "sessions begun by the ACK of such an answer")   \
 	X(STATELESS_REFUSED, "stateless_refused", "such ACKs reset: a limit was reached meanwhile") \
 	X(EVICTED, "evicted", "sessions reset: memory was short, and they did not move")    \
+	X(STEP_ASIDE_FORM, "step_aside_form", "SYNs passed on: a version or flags of MP_CAPABLE that are not served") \
+	X(STEP_ASIDE_SYN_DATA, "step_aside_syn_data", "SYNs passed on: they carry data (TCP Fast Open)") \
 	X(STEP_ASIDE_PLAIN_SYN, "step_aside_plain_syn", "handshakes given up: the client retried without MPTCP") \
 	X(BYTES_TO_SERVER, "bytes_to_server", "payload bytes relayed to servers")            \
 	X(BYTES_TO_CLIENT, "bytes_to_client", "payload bytes relayed to clients")            \

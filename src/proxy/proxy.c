@@ -241,6 +241,12 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 	enum counter_id why;
 
 	counter_inc(proxy->counters, CNT_MP_CAPABLE_IN);
+	/* To take such data without a cookie of ours would be to believe any source address;
+	 * and if it is not acknowledged, Linux sends it again without a mapping. */
+	if (p->payload_len) {
+		counter_inc(proxy->counters, CNT_STEP_ASIDE_SYN_DATA);
+		return PROXY_PASS;
+	}
 	if (!may_begin(proxy, p, &why, now_us)) {
 		counter_inc(proxy->counters, why);
 		return PROXY_PASS;
@@ -252,7 +258,7 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 	case 0:
 		return PROXY_TAKE;
 	case -EPROTO:
-		/* A form of MP_CAPABLE that is not spoken here. */
+		counter_inc(proxy->counters, CNT_STEP_ASIDE_FORM);
 		return PROXY_PASS;
 	case -ENOMEM:
 	case -EEXIST:

@@ -172,7 +172,6 @@ static void copy_syn(struct session *s, const struct packet *p, const uint8_t *d
 	s->syn_len = (uint8_t)(len < SESSION_SYN_MAX ? len : SESSION_SYN_MAX);
 	memcpy(s->syn, data, s->syn_len);
 	s->syn_seq = p->tcp.seq;
-	s->syn_payload = (uint32_t)p->payload_len;
 }
 
 static void free_session(struct session *s)
@@ -353,7 +352,6 @@ static void refuse_client(struct session *s, int error)
 
 		syn.tcp.flags = TCP_SYN;
 		syn.tcp.seq = s->syn_seq;
-		syn.payload_len = s->syn_payload;
 		if (tcp_reset_for(&syn, &h))
 			proxy_emit_answer(proxy, &sf->rx, &h);
 		return;

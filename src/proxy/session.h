@@ -117,7 +117,6 @@ struct session {
 	uint64_t progress, progress_us; /* when last looked at, evict.c; 0: not */
 
 	uint32_t syn_seq;
-	uint32_t syn_payload;
 	uint8_t syn_len;
 	uint8_t syn[SESSION_SYN_MAX];
 };

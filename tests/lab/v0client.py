@@ -23,7 +23,8 @@ what was wrong and exits 1:
   backup     as download, the second path declared backup by MP_PRIO with its id
   reset      rst: the server resets; here MP_FASTCLOSE comes, and is answered
   fastclose  watch: the client ends with MP_FASTCLOSE
-  tfo        as upload, with data and a request for a cookie in the SYN
+  tfo        as upload, with data and a request for a cookie in the SYN, which passes
+             untouched: plain TCP
   addaddr    as upload, after ADD_ADDR and REMOVE_ADDR
 """
 import argparse
@@ -406,7 +407,11 @@ class Connection:
         self.pump(lambda: flow.rcv is not None or flow.reset, 10, "SYN/ACK")
         if flow.reset:
             violation("the SYN was refused")
-        if self.peer_key is None:
+        if early:
+            if self.peer_key is not None:
+                violation("a SYN with data was answered")
+            option = False
+        elif self.peer_key is None:
             violation("the SYN/ACK has no MP_CAPABLE")
         if not option:
             self.plain, self.checksum = True, False
@@ -596,7 +601,6 @@ def fastclose(c, args):
 
 def tfo(c, args):
     c.open(args.source, early=pattern(0, 100))
-    c.join(args.second, 2)
     return upload(c, args, c.flows[0])
 
 

@@ -135,6 +135,28 @@ START_TEST(others_are_passed)
 }
 END_TEST
 
+START_TEST(syns_that_cannot_be_served_pass)
+{
+	uint8_t data[256];
+	size_t len;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	/* Fast Open: with data.  The same without is served. */
+	len = make_packet(data, "192.0.2.1:4000", TCP_SYN, 1000, true, 0, 8);
+	ck_assert_int_eq(proxy_packet(w.proxy, data, len, false, w.now), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_STEP_ASIDE_SYN_DATA), 1);
+	/* Another version than what is configured. */
+	w.service.mptcp.versions = MPTCP_VERSION_BIT(0);
+	ck_assert_int_eq(give_capable("192.0.2.1:4000"), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_STEP_ASIDE_FORM), 1);
+	w.service.mptcp.versions |= MPTCP_VERSION_BIT(1);
+	ck_assert_int_eq(w.opened, 0);
+	ck_assert_int_eq(give_capable("192.0.2.1:4000"), PROXY_TAKE);
+	ck_assert_int_eq(w.opened, 1);
+	world_end();
+}
+END_TEST
+
 START_TEST(damaged_packets_of_ours_are_dropped)
 {
 	uint8_t data[256];
@@ -819,7 +841,7 @@ END_TEST
 
 UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_silence,
 	  client_gives_up_while_connecting, handshake_is_bounded, source_may_be_the_gateway,
-	  others_are_passed, damaged_packets_of_ours_are_dropped, limits_shed,
+	  others_are_passed, syns_that_cannot_be_served_pass, damaged_packets_of_ours_are_dropped, limits_shed,
 	  ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
