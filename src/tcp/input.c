@@ -271,7 +271,10 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 	a.advanced = a.ack != tc->snd_una;
 	a.not_dup = a.advanced || p->payload_len || (p->tcp.flags & (TCP_SYN | TCP_FIN));
 	update_window(tc, p, &a);
-	a.duplicate = !a.not_dup && tc->flight_bytes;
+	/* One that brings a signal of MPTCP is no sign of a loss (RFC 8684, section 3); but DSS
+	 * is on every ACK. */
+	a.duplicate = !a.not_dup && tc->flight_bytes &&
+		      !(p->tcp.mptcp.present & ~(uint32_t)MPOPT_DSS);
 
 	if (a.advanced) {
 		tcp_rec_ack(tc, &a);

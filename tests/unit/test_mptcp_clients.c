@@ -186,17 +186,15 @@ END_TEST
 START_TEST(join_before_the_third_ack)
 {
 	/* Refused; the client comes again when it has heard a DSS (section 3.2). */
-	SCRIPT(1, SYNACK, "< b S join(2)", "> b RA tcprst(3)", "< a A capable", "+ 10ms",
-	       "> a A dss(A0)", "< b S join(2)", "> b SA join(0)");
-	SCRIPT(0, SYNACK, "< b S join(2)", "> b RA", "< a A capable", "+ 10ms",
-	       "> a A dss(A0)", "< b S join(2)", "> b SA join(0)");
+	SCRIPT_BOTH(SYNACK, "< b S join(2)", "> b RA tcprst(3)", "< a A capable", "+ 10ms",
+		    "> a A dss(A0)", "< b S join(2)", "> b SA join(0)");
 }
 END_TEST
 
 START_TEST(join_after_fallback)
 {
-	SCRIPT(1, SYNACK, "< a A", "> a A", "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
-	SCRIPT(0, SYNACK, "< a A", "> a A", "< b S join(2)", "> b RA", "? subflows 1");
+	SCRIPT_BOTH(SYNACK, "< a A", "> a A", "< b S join(2)", "> b RA tcprst(3)",
+		    "? subflows 1");
 }
 END_TEST
 
@@ -244,12 +242,10 @@ END_TEST
 
 START_TEST(active_join_checks_the_answer)
 {
-	SCRIPT(1, "! connect", "> a S capable", "< a SA capable", "> a A capable",
-	       "< a A dss(a0)",
-	       "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(3)");
-	SCRIPT(0, "! connect", "> a S capable", "< a SA capable", "> a A capable",
-	       "< a A dss(a0)",
-	       "! join b 2", "> b S join(2)", "< b SA", "> b RA");
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
+		    "< a A dss(a0)",
+		    "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(3)",
+		    "! join c 3", "> c S join(3)", "< c SA", "> c RA tcprst(3)");
 }
 END_TEST
 
@@ -275,10 +271,8 @@ END_TEST
 
 START_TEST(join_with_wrong_mac)
 {
-	SCRIPT(1, OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
-	       "> b RA tcprst(3)", "? subflows 1");
-	SCRIPT(0, OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
-	       "> b RA", "? subflows 1");
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
+		    "> b RA tcprst(3)", "? mp_join_bad_mac 1", "? subflows 1");
 }
 END_TEST
 
@@ -298,20 +292,20 @@ START_TEST(join_while_closing)
 		    "< b S join(2)", "> b SA join(0)", "< b A join",
 		    "> b A dss(A0 m0+1@0 F)", "? subflows 2");
 	/* Both have ended. */
-	SCRIPT(1, OPEN, "! shutdown", "> a A dss(A0 m0+1@0 F)", "< a A dss(a1 m0+1@0 F)",
-	       "? state TIME_WAIT", "> a FA dss(A1)",
-	       "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
+	SCRIPT_BOTH(OPEN, "! shutdown", "> a A dss(A0 m0+1@0 F)", "< a A dss(a1 m0+1@0 F)",
+		    "? state TIME_WAIT", "> a FA dss(A1)",
+		    "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
 }
 END_TEST
 
 START_TEST(join_that_the_close_overtakes)
 {
-	SCRIPT(1, OPEN, "< b S join(2)", "> b SA join(0)",
-	       "! shutdown", "> a A dss(A0 m0+1@0 F)",
-	       "< a A dss(a1 m0+1@0 F)",
-	       "> b RA tcprst(3)",
-	       "> a FA dss(A1)",
-	       "? state TIME_WAIT");
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
+		    "! shutdown", "> a A dss(A0 m0+1@0 F)",
+		    "< a A dss(a1 m0+1@0 F)",
+		    "> b RA tcprst(3)",
+		    "> a FA dss(A1)",
+		    "? state TIME_WAIT");
 }
 END_TEST
 
@@ -334,9 +328,8 @@ END_TEST
 
 START_TEST(fastclose_from_the_client)
 {
-	SCRIPT(1, OPEN, JOIN_B, "< a A fastclose", "? event reset", "> a RA tcprst(0)",
-	       "> b RA tcprst(0)");
-	SCRIPT(0, OPEN, JOIN_B, "< a A fastclose", "? event reset", "> a RA", "> b RA");
+	SCRIPT_BOTH(OPEN, JOIN_B, "< a A fastclose", "? event reset", "> a RA tcprst(0)",
+		    "> b RA tcprst(0)");
 	SCRIPT_BOTH(OPEN, "< a A fastclose(badkey)", "? mode mptcp", "? state ESTABLISHED");
 }
 END_TEST
@@ -347,7 +340,7 @@ START_TEST(fastclose_in_place_of_the_third_ack)
 }
 END_TEST
 
-/* ---- DSS ----------------------------------------------------------------------------- */
+/* ---- data ----------------------------------------------------------------------------- */
 
 START_TEST(dsn_and_data_ack_are_never_both_long)
 {
@@ -357,6 +350,36 @@ START_TEST(dsn_and_data_ack_are_never_both_long)
 		    "! write 100", "> a PA len 100 dss(A5 M0+100@1)",
 		    "< a A prio(backup) dss(a100)",
 		    "! write 100", "> b PA len 100 dss(A5 m100+100@1)");
+}
+END_TEST
+
+START_TEST(options_of_unacceptable_segments_are_not_read)
+{
+	/* Beyond the window: answered by TCP, and what it says about the data is not heard. */
+	SCRIPT_BOTH(OPEN, "! write 10", "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a A seq 100000000 ack 11 dss(a10)",
+		    "> a A ack 1 dss(A0)",
+		    "? tcp_out_of_window 1",
+		    "< a A seq 1 ack 1 fastclose(badkey)",
+		    "< a A seq 100000000 ack 11 fastclose",
+		    "> a A ack 1 dss(A0)",
+		    "? state ESTABLISHED",
+		    "< a A seq 1 ack 11 dss(a10)");
+}
+END_TEST
+
+START_TEST(signals_are_no_duplicate_acks)
+{
+	/* A client without SACK: only ACKs that say nothing else may tell of a loss. */
+	SCRIPT_BOTH("< a S nosack capable", "! accept", "> a SA capable",
+		    "< a A capable", "+ 10ms", "> a A dss(A0)",
+		    "! write 5000", "> a PA len 5000 dss(A0 M0+5000@1)",
+		    "< a A ack 1 prio(backup)", "< a A ack 1 prio", "< a A ack 1 prio(backup)",
+		    "< a A ack 1 prio",
+		    "? tcp_fast_recovery 0",
+		    "< a A ack 1 dss(a0)", "< a A ack 1 dss(a0)", "< a A ack 1 dss(a0)",
+		    "> a PA seq 1 len 1440 dss(A0 m0+5000@1)",
+		    "? tcp_fast_recovery 1");
 }
 END_TEST
 
@@ -373,4 +396,5 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  join_of_an_address_id_in_use, join_with_wrong_mac, join_in_backup_mode,
 	  join_while_closing, join_that_the_close_overtakes, fastclose_is_in_sequence,
 	  fastclose_from_the_client, fastclose_in_place_of_the_third_ack,
-	  dsn_and_data_ack_are_never_both_long)
+	  dsn_and_data_ack_are_never_both_long,
+	  options_of_unacceptable_segments_are_not_read, signals_are_no_duplicate_acks)

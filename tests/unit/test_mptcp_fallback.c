@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Scenarios of RFC 8684, section 3.7: options that get lost, checksums that are wrong,
+ * Scenarios of RFC 8684, section 3.7 (RFC 6824, section 3.6): options that get lost, checksums that are wrong,
  * MP_FAIL and infinite mappings, from either side.
  */
 #include "mptcp_script.h"
@@ -14,42 +14,42 @@
 START_TEST(checksum_covers_data_fin)
 {
 	/* The length that is summed counts the DATA_FIN. */
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+6@1 F sum)",
-	       "= 5",
-	       "? event fin",
-	       "> a A dss(A6)",
-	       /* ... and so it does on the way back. */
-	       "! write 7 end",
-	       "> a PA len 7 dss(A6 M0+8@1 F sum)",
-	       "< a A dss(a8)",
-	       "? state TIME_WAIT",
-	       "> a FA dss(A6)");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+6@1 F sum)",
+		    "= 5",
+		    "? event fin",
+		    "> a A dss(A6)",
+		    /* ... and so it does on the way back. */
+		    "! write 7 end",
+		    "> a PA len 7 dss(A6 M0+8@1 F sum)",
+		    "< a A dss(a8)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(A6)");
 }
 END_TEST
 
 START_TEST(checksum_of_data_fin_alone)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a A dss(a0 m0+1@0 F badsum)",
-	       "? mp_bad_checksum 1",
-	       "? state ESTABLISHED",
-	       "< a A dss(a0 m0+1@0 F sum)",
-	       "? state CLOSE_WAIT",
-	       "> a A dss(A1)",
-	       "! shutdown",
-	       "> a A dss(A1 m0+1@0 F sum)");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a A dss(a0 m0+1@0 F badsum)",
+		    "? mp_bad_checksum 1",
+		    "? state ESTABLISHED",
+		    "< a A dss(a0 m0+1@0 F sum)",
+		    "? state CLOSE_WAIT",
+		    "> a A dss(A1)",
+		    "! shutdown",
+		    "> a A dss(A1 m0+1@0 F sum)");
 }
 END_TEST
 
 START_TEST(missing_checksum_resets)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1)",
-	       "= 0",
-	       "? mp_no_checksum 1",
-	       "> a RA tcprst(1)",
-	       "? subflows 0");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1)",
+		    "= 0",
+		    "? mp_no_checksum 1",
+		    "> a RA tcprst(1)",
+		    "? subflows 0");
 	SCRIPT(1, "! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
 	       "< a PA len 5 of 0 capable(flags AH len 5)",
 	       "= 0",
@@ -59,25 +59,25 @@ END_TEST
 
 START_TEST(checksum_not_agreed_is_ignored)
 {
-	SCRIPT(1, OPEN,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "= 5",
-	       "+ 50ms",
-	       "> a A dss(A5)");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "= 5",
+		    "+ 50ms",
+		    "> a A dss(A5)");
 }
 END_TEST
 
 START_TEST(checksum_over_several_segments)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a A len 5 dss(a0 m0+12@1 sum)",
-	       "= 0",
-	       "< a A len 4 seq 6 of 5 dss(a0)",
-	       "= 0",
-	       "< a PA len 3 seq 10 of 9 dss(a0)",
-	       "= 12",
-	       "+ 50ms",
-	       "> a A dss(A12)");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a A len 5 dss(a0 m0+12@1 sum)",
+		    "= 0",
+		    "< a A len 4 seq 6 of 5 dss(a0)",
+		    "= 0",
+		    "< a PA len 3 seq 10 of 9 dss(a0)",
+		    "= 12",
+		    "+ 50ms",
+		    "> a A dss(A12)");
 }
 END_TEST
 
@@ -95,190 +95,190 @@ END_TEST
 
 START_TEST(bad_checksum_falls_back_by_infinite_mapping)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 sum)",
-	       "+ 50ms",
-	       "> a A dss(A5)",
-	       "< a PA len 5 dss(a0 m5+5@6 badsum)",
-	       "? mp_bad_checksum 1",
-	       /* Neither read nor DATA_ACKed, and what comes behind it neither. */
-	       "= 5",
-	       "> a A dss(A5) fail(5)",
-	       "< a PA len 5 dss(a0 m10+5@11 sum)",
-	       "+ 50ms",
-	       "> a A dss(A5) fail(5)",
-	       "= 5",
-	       "? mode mptcp",
-	       /* Agreed.  Our infinite mapping, too, goes on data; there is none. */
-	       "< a A fail(0) dss(a0)",
-	       "= 15",
-	       "> a A dss(A15 m0+0@1 sum)",
-	       "< a PA len 5 dss(a0 m15+0@16)",
-	       "= 20",
-	       "? mode fallback",
-	       "? mp_fallback_checksum 1",
-	       "> a A",
-	       "< a PA len 5 of 20",
-	       "= 25",
-	       "! write 10",
-	       "> a PA len 10",
-	       "? event fallback");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 sum)",
+		    "+ 50ms",
+		    "> a A dss(A5)",
+		    "< a PA len 5 dss(a0 m5+5@6 badsum)",
+		    "? mp_bad_checksum 1",
+		    /* Neither read nor DATA_ACKed, and what comes behind it neither. */
+		    "= 5",
+		    "> a A dss(A5) fail(5)",
+		    "< a PA len 5 dss(a0 m10+5@11 sum)",
+		    "+ 50ms",
+		    "> a A dss(A5) fail(5)",
+		    "= 5",
+		    "? mode mptcp",
+		    /* Agreed.  Our infinite mapping, too, goes on data; there is none. */
+		    "< a A fail(0) dss(a0)",
+		    "= 15",
+		    "> a A dss(A15 m0+0@1 sum)",
+		    "< a PA len 5 dss(a0 m15+0@16)",
+		    "= 20",
+		    "? mode fallback",
+		    "? mp_fallback_checksum 1",
+		    "> a A",
+		    "< a PA len 5 of 20",
+		    "= 25",
+		    "! write 10",
+		    "> a PA len 10",
+		    "? event fallback");
 }
 END_TEST
 
 START_TEST(agreed_and_then_only_the_end)
 {
 	/* No more data that could carry the infinite mapping. */
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "< a A dss(a0) fail(0)",
-	       "= 5",
-	       "> a A dss(A5 m0+0@1 sum)",
-	       "< a A dss(a0 m5+1@0 F sum)",
-	       "? event fin",
-	       "> a A dss(A6 m0+0@1 sum)",
-	       "! shutdown",
-	       "> a A dss(A6 m0+1@0 F sum)",
-	       "< a A dss(a1)",
-	       "> a FA dss(A6)");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a A dss(a0) fail(0)",
+		    "= 5",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "< a A dss(a0 m5+1@0 F sum)",
+		    "? event fin",
+		    "> a A dss(A6 m0+0@1 sum)",
+		    "! shutdown",
+		    "> a A dss(A6 m0+1@0 F sum)",
+		    "< a A dss(a1)",
+		    "> a FA dss(A6)");
 }
 END_TEST
 
 START_TEST(infinite_mapping_on_repeated_data)
 {
 	/* The sender had nothing new: it puts the mapping on what was not DATA_ACKed. */
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "= 0",
-	       "< a PA len 5 seq 6 dss(a0 m0+0@6)",
-	       "= 5",
-	       "> a A",
-	       "< a FA",
-	       "= 5",
-	       "? event fin",
-	       "> a A");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "= 0",
+		    "< a PA len 5 seq 6 dss(a0 m0+0@6)",
+		    "= 5",
+		    "> a A",
+		    "< a FA",
+		    "= 5",
+		    "? event fin",
+		    "> a A");
 }
 END_TEST
 
 START_TEST(infinite_mapping_retroactive)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 sum)",
-	       "+ 50ms",
-	       "> a A dss(A5)",
-	       "< a PA len 5 dss(a0 m5+5@6 badsum)",
-	       "> a A dss(A5) fail(5)",
-	       "< a PA len 5 dss(a0 m0+0@1) of 10",
-	       "= 15",
-	       "> a A");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 sum)",
+		    "+ 50ms",
+		    "> a A dss(A5)",
+		    "< a PA len 5 dss(a0 m5+5@6 badsum)",
+		    "> a A dss(A5) fail(5)",
+		    "< a PA len 5 dss(a0 m0+0@1) of 10",
+		    "= 15",
+		    "> a A");
 }
 END_TEST
 
 START_TEST(repetition_before_the_infinite_mapping)
 {
 	/* Repeated with a mapping, before the sender heard of MP_FAIL. */
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "< a PA len 5 dss(a0 m0+5@6 sum)",
-	       "+ 50ms",
-	       "> a A dss(A0) fail(0)",
-	       "< a PA len 5 dss(a0 m5+0@11)",
-	       "= 10",
-	       "> a A");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a PA len 5 dss(a0 m0+5@6 sum)",
+		    "+ 50ms",
+		    "> a A dss(A0) fail(0)",
+		    "< a PA len 5 dss(a0 m5+0@11)",
+		    "= 10",
+		    "> a A");
 }
 END_TEST
 
 START_TEST(bare_data_answers_mp_fail)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "< a PA len 5 of 5",
-	       "= 10",
-	       "? mode fallback",
-	       "+ 50ms",
-	       "> a A");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a PA len 5 of 5",
+		    "= 10",
+		    "? mode fallback",
+		    "+ 50ms",
+		    "> a A");
 }
 END_TEST
 
 START_TEST(unanswered_mp_fail_resets)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "+ 31s",
-	       "> a RA fail(0) tcprst(6)",
-	       "= 0",
-	       "? subflows 0",
-	       "? state ESTABLISHED");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "+ 31s",
+		    "> a RA fail(0) tcprst(6)",
+		    "= 0",
+		    "? subflows 0",
+		    "? state ESTABLISHED");
 }
 END_TEST
 
 START_TEST(infinite_mapping_ahead_resets)
 {
 	/* Bytes 5 to 9 would be missing. */
-	SCRIPT(1, OPEN,
-	       "< a PA len 5 dss(a0 m0+5@1)",
-	       "= 5",
-	       "< a PA len 5 dss(a0 m10+0@6)",
-	       "> a RA tcprst(1)",
-	       "? mp_bad_mapping 1");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+5@1)",
+		    "= 5",
+		    "< a PA len 5 dss(a0 m10+0@6)",
+		    "> a RA tcprst(1)",
+		    "? mp_bad_mapping 1");
 }
 END_TEST
 
 START_TEST(infinite_mapping_of_a_peer_that_fell_back)
 {
-	SCRIPT(1, OPEN,
-	       "< a PA len 5 dss(a0 m0+5@1)",
-	       "< a PA len 5 dss(a0 m5+0@6)",
-	       "= 10",
-	       "? mode fallback",
-	       "? mp_fallback_peer 1",
-	       "> a A",
-	       "< a FA",
-	       "? event fin",
-	       "> a A");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+5@1)",
+		    "< a PA len 5 dss(a0 m5+0@6)",
+		    "= 10",
+		    "? mode fallback",
+		    "? mp_fallback_peer 1",
+		    "> a A",
+		    "< a FA",
+		    "? event fin",
+		    "> a A");
 }
 END_TEST
 
 START_TEST(infinite_mapping_among_two_resets)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b PA len 5 dss(a0 m0+0@1)",
-	       "= 0",
-	       "> b RA tcprst(6)",
-	       "? subflows 1",
-	       "? mode mptcp");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b PA len 5 dss(a0 m0+0@1)",
+		    "= 0",
+		    "> b RA tcprst(6)",
+		    "? subflows 1",
+		    "? mode mptcp");
 }
 END_TEST
 
 START_TEST(bad_checksum_among_two_resets)
 {
-	SCRIPT(1, OPEN_SUM, JOIN_B,
-	       "< b PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> b RA fail(0) tcprst(6)",
-	       "= 0",
-	       "? subflows 1",
-	       "< a PA len 5 dss(a0 m0+5@1 sum)",
-	       "= 5",
-	       "+ 50ms",
-	       "> a A dss(A5)");
+	SCRIPT_BOTH(OPEN_SUM, JOIN_B,
+		    "< b PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> b RA fail(0) tcprst(6)",
+		    "= 0",
+		    "? subflows 1",
+		    "< a PA len 5 dss(a0 m0+5@1 sum)",
+		    "= 5",
+		    "+ 50ms",
+		    "> a A dss(A5)");
 }
 END_TEST
 
 START_TEST(bad_checksum_on_the_last_joined_resets)
 {
 	/* The only subflow, but not the first: its data need not be all there is. */
-	SCRIPT(1, OPEN_SUM, JOIN_B,
-	       "< a R",
-	       "? subflows 1",
-	       "< b PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> b RA fail(0) tcprst(6)",
-	       "? subflows 0",
-	       "? state ESTABLISHED");
+	SCRIPT_BOTH(OPEN_SUM, JOIN_B,
+		    "< a R",
+		    "? subflows 1",
+		    "< b PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> b RA fail(0) tcprst(6)",
+		    "? subflows 0",
+		    "? state ESTABLISHED");
 }
 END_TEST
 
@@ -286,125 +286,125 @@ END_TEST
 
 START_TEST(mp_fail_is_answered_with_infinite_mapping)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       "< a A dss(a10)",
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M10+10@11 sum)",
-	       "< a A fail(10) dss(a10)",
-	       "? mp_fail_in 1",
-	       /* From the last DATA_ACK on: bytes 10 and on are at 11 and on. */
-	       "> a A dss(A0) fail(0)",
-	       "> a A dss(A0 m10+0@11 sum)",
-	       "! write 10",
-	       "> a PA len 10 dss(A0 m10+0@11 sum)",
-	       "? mode mptcp",
-	       /* The DATA_ACK counts no more, the subflow's does. */
-	       "< a A",
-	       "? mode fallback",
-	       "? mp_infinite_out 1",
-	       "? mp_fallback_data 1",
-	       "! write 10",
-	       "> a PA len 10",
-	       "< a PA len 5 of 0",
-	       "= 5",
-	       "! shutdown",
-	       "> a FA");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A dss(a10)",
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M10+10@11 sum)",
+		    "< a A fail(10) dss(a10)",
+		    "? mp_fail_in 1",
+		    /* From the last DATA_ACK on: bytes 10 and on are at 11 and on. */
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m10+0@11 sum)",
+		    "! write 10",
+		    "> a PA len 10 dss(A0 m10+0@11 sum)",
+		    "? mode mptcp",
+		    /* The DATA_ACK counts no more, the subflow's does. */
+		    "< a A",
+		    "? mode fallback",
+		    "? mp_infinite_out 1",
+		    "? mp_fallback_data 1",
+		    "! write 10",
+		    "> a PA len 10",
+		    "< a PA len 5 of 0",
+		    "= 5",
+		    "! shutdown",
+		    "> a FA");
 }
 END_TEST
 
 START_TEST(mp_fail_sender_may_go_on_with_options)
 {
 	/* Linux does until it has the infinite mapping. */
-	SCRIPT(1, OPEN_SUM,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       "< a A fail(0) dss(a0)",
-	       "> a A dss(A0) fail(0)",
-	       "> a A dss(A0 m0+0@1 sum)",
-	       "< a PA len 5 dss(a0 m0+5@1 sum)",
-	       "= 5",
-	       "+ 50ms",
-	       "> a A dss(A5 m0+0@1 sum)",
-	       "! write 10",
-	       "> a PA len 10 dss(A5 m0+0@1 sum)",
-	       "< a A dss(a10)",
-	       "? mode fallback",
-	       "? mp_fallback_peer 1",
-	       "< a PA len 5 of 5",
-	       "= 10");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "< a PA len 5 dss(a0 m0+5@1 sum)",
+		    "= 5",
+		    "+ 50ms",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "! write 10",
+		    "> a PA len 10 dss(A5 m0+0@1 sum)",
+		    "< a A dss(a10)",
+		    "? mode fallback",
+		    "? mp_fallback_peer 1",
+		    "< a PA len 5 of 5",
+		    "= 10");
 }
 END_TEST
 
 START_TEST(mp_fail_with_nothing_left_to_send)
 {
 	/* All that is left is the end, which needs no mapping of data. */
-	SCRIPT(1, OPEN_SUM,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       "< a A fail(0) dss(a10)",
-	       "> a A dss(A0) fail(0)",
-	       "> a A dss(A0 m10+0@11 sum)",
-	       "! shutdown",
-	       "> a A dss(A0 m10+1@0 F sum)",
-	       "< a A dss(a11 m0+1@0 F sum)",
-	       "? state TIME_WAIT",
-	       "> a FA dss(A1)");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a10)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m10+0@11 sum)",
+		    "! shutdown",
+		    "> a A dss(A0 m10+1@0 F sum)",
+		    "< a A dss(a11 m0+1@0 F sum)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(A1)");
 }
 END_TEST
 
 START_TEST(mp_fail_is_repeated_instead_of_data)
 {
 	/* What TCP has acknowledged waits for the infinite mapping at the other end. */
-	SCRIPT(1, OPEN_SUM,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       "< a A fail(0) dss(a0)",
-	       "> a A dss(A0) fail(0)",
-	       "> a A dss(A0 m0+0@1 sum)",
-	       "+ 500ms",
-	       "> a A dss(A0 m0+0@1 sum)",
-	       "? mp_reinject 0",
-	       "< a A",
-	       "? mode mptcp",
-	       "! drop");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "+ 500ms",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "? mp_reinject 0",
+		    "< a A",
+		    "? mode mptcp",
+		    "! drop");
 }
 END_TEST
 
 START_TEST(mp_fail_on_rst_hands_data_over)
 {
-	SCRIPT(1, OPEN_SUM, JOIN_B,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       /* TCP has it, MPTCP will not. */
-	       "< a A dss(a0)",
-	       "< a RA fail(0)",
-	       "? subflows 1",
-	       "> b PA len 10 dss(A0 m0+10@1 sum)");
+	SCRIPT_BOTH(OPEN_SUM, JOIN_B,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    /* TCP has it, MPTCP will not. */
+		    "< a A dss(a0)",
+		    "< a RA fail(0)",
+		    "? subflows 1",
+		    "> b PA len 10 dss(A0 m0+10@1 sum)");
 }
 END_TEST
 
 START_TEST(mp_fail_on_ack_among_two_resets)
 {
-	SCRIPT(1, OPEN_SUM, JOIN_B,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1 sum)",
-	       "< a A fail(0) dss(a0)",
-	       "> a RA tcprst(6)",
-	       "> b PA len 10 dss(A0 m0+10@1 sum)",
-	       "? subflows 1");
+	SCRIPT_BOTH(OPEN_SUM, JOIN_B,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a RA tcprst(6)",
+		    "> b PA len 10 dss(A0 m0+10@1 sum)",
+		    "? subflows 1");
 }
 END_TEST
 
 START_TEST(no_joins_after_mp_fail)
 {
-	SCRIPT(1, OPEN_SUM,
-	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
-	       "> a A dss(A0) fail(0)",
-	       "< b S join(2)",
-	       "> b RA tcprst(3)",
-	       "? mp_join_refused 1");
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< b S join(2)",
+		    "> b RA tcprst(3)",
+		    "? mp_join_refused 1");
 }
 END_TEST
 
@@ -412,31 +412,31 @@ END_TEST
 
 START_TEST(ack_without_options_on_a_join_resets)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a R",
-	       "! write 10",
-	       "> b PA len 10 dss(A0 m0+10@1)",
-	       "< b A",
-	       "> b RA tcprst(6)",
-	       "? subflows 0");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a R",
+		    "! write 10",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "< b A",
+		    "> b RA tcprst(6)",
+		    "? subflows 0");
 }
 END_TEST
 
 START_TEST(ack_without_options_after_data_acks)
 {
 	/* This path carried DATA_ACKs before: the data timer will find out. */
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a R",
-	       "! write 10",
-	       "> b PA len 10 dss(A0 m0+10@1)",
-	       "< b A dss(a10)",
-	       "! write 10",
-	       "> b PA len 10 dss(A0 M10+10@11)",
-	       "< b A",
-	       "? subflows 1",
-	       "+ 500ms",
-	       "> b PA len 10 dss(A0 M10+10@21)",
-	       "? mp_rto 1");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a R",
+		    "! write 10",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "< b A dss(a10)",
+		    "! write 10",
+		    "> b PA len 10 dss(A0 M10+10@11)",
+		    "< b A",
+		    "? subflows 1",
+		    "+ 500ms",
+		    "> b PA len 10 dss(A0 M10+10@21)",
+		    "? mp_rto 1");
 }
 END_TEST
 

@@ -178,6 +178,22 @@ START_TEST(v0_resets_without_mp_tcprst)
 }
 END_TEST
 
+START_TEST(v0_checksums_if_either_asks)
+{
+	/* The client does. */
+	SCRIPT_BOTH("< a S capable(flags AH)", "! accept", "> a SA capable(flags AH)",
+		    "< a A capable(flags AH)", "+ 10ms", "> a A dss(A0)",
+		    "< a PA len 5 dss(a0 m0+5@1 sum)", "= 5", "+ 10ms", "> a A dss(A5)",
+		    "! write 10", "> a PA len 10 dss(A5 M0+10@1 sum)");
+	/* The configuration does. */
+	SCRIPT_BOTH("! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
+		    "< a A capable", "+ 10ms", "> a A dss(A0)",
+		    "! write 10", "> a PA len 10 dss(A0 M0+10@1 sum)");
+	/* Nobody does. */
+	SCRIPT_BOTH(OPEN, "! write 10", "> a PA len 10 dss(A0 M0+10@1)");
+}
+END_TEST
+
 START_TEST(v0_add_addr_is_not_echoed)
 {
 	SCRIPT(0, OPEN,
@@ -231,6 +247,6 @@ UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_conf
 	  v0_wrong_keys_fall_back, v0_third_packet_has_the_keys,
 	  v0_keys_are_repeated_until_a_dss_came, v0_active_falls_back_without_option,
 	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
-	  v0_resets_without_mp_tcprst, v0_add_addr_is_not_echoed,
+	  v0_resets_without_mp_tcprst, v0_checksums_if_either_asks, v0_add_addr_is_not_echoed,
 	  add_addr_of_another_version_is_ignored, v0_mp_prio_names_an_address,
 	  v0_third_ack_cannot_map_data)
