@@ -40,8 +40,10 @@ bool tcp_coupling_is_active(const struct tcp_conn *tc, uint64_t now_us)
 
 double tcp_coupling_window(const struct tcp_conn *tc)
 {
-	/* In fast recovery cwnd is what proportional rate reduction makes it. */
-	return tc->recovery == TCP_RECOVERY_FAST ? tc->ssthresh_bytes : tc->cwnd_bytes;
+	/* While proportional rate reduction is at work, cwnd is what that makes it. */
+	if (tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_CWR)
+		return tc->ssthresh_bytes;
+	return tc->cwnd_bytes;
 }
 
 static void add(struct tcp_coupling_sum *sum, const struct tcp_conn *tc)

@@ -45,7 +45,8 @@ void tcp_coupling_leave(struct tcp_conn *tc);
  * leaves idle, or whose path is dead, takes no share from the others.
  */
 bool tcp_coupling_is_active(const struct tcp_conn *tc, uint64_t now_us);
-/* The window that counts: ssthresh during fast recovery (RFC 6356, section 3). */
+/* The window that counts: ssthresh while it shrinks after a loss or a mark (RFC 6356,
+ * section 3). */
 double tcp_coupling_window(const struct tcp_conn *tc);
 /*
  * Sums over `tc`, which counts as active, and the other members of its coupling.  False,

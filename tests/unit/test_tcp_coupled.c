@@ -224,7 +224,7 @@ START_TEST(slow_start)
 }
 END_TEST
 
-/* In fast recovery the others see ssthresh, whatever PRR makes of cwnd meanwhile. */
+/* While it shrinks the others see ssthresh, whatever PRR makes of cwnd meanwhile. */
 START_TEST(recovery)
 {
 	struct tcp_coupling_sum sum;
@@ -232,6 +232,9 @@ START_TEST(recovery)
 	begin("lia");
 	tc[1].recovery = TCP_RECOVERY_FAST;
 	tc[1].cwnd_bytes = 3 * MSS;
+	ck_assert(tcp_coupling_sum(&tc[0], now, &sum));
+	ck_assert_double_eq_tol(sum.window, 30 * MSS, 1e-9);
+	tc[1].recovery = TCP_RECOVERY_CWR;
 	ck_assert(tcp_coupling_sum(&tc[0], now, &sum));
 	ck_assert_double_eq_tol(sum.window, 30 * MSS, 1e-9);
 	tc[1].recovery = TCP_RECOVERY_NONE;
