@@ -31,7 +31,7 @@
 	SHARED(cc_, tcp_, 2, "", most_, LINK(20, 40, 40)), \
 	SHARED(cc_, tcp_, 4, "", most_, LINK(20, 40, 40))
 
-static const struct exp_case shared[] = { FAMILIES(SHARED_ALL, 1.15), { NULL } };
+static const struct exp_case shared[] = { FAMILIES(SHARED_ALL, 1.15), { 0 } };
 
 /* The same over other links. */
 #define SHARED_LINKS(cc_, tcp_, most_) \
@@ -40,13 +40,13 @@ static const struct exp_case shared[] = { FAMILIES(SHARED_ALL, 1.15), { NULL } }
 	SHARED(cc_, tcp_, 2, ", 10 Mbit/s, 150 ms, queue 150 ms", most_, LINK(10, 150, 150)), \
 	SHARED(cc_, tcp_, 2, ", 100 Mbit/s, 20 ms, queue 20 ms", most_, LINK(100, 20, 20))
 
-static const struct exp_case shared_links[] = { FAMILIES(SHARED_LINKS, 1.15), { NULL } };
+static const struct exp_case shared_links[] = { FAMILIES(SHARED_LINKS, 1.15), { 0 } };
 
 static const struct exp_measure shared_measures[] = {
 	{ "MPTCP / TCP", .take = exp_ratio, .arg = 1 },
 	{ "MPTCP, Mbit/s", .take = exp_goodput },
 	{ "TCP, Mbit/s", .take = exp_goodput, .arg = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- goal 1: as good as one flow on the best path ------------------------------------- */
@@ -66,7 +66,7 @@ static const struct exp_measure shared_measures[] = {
 	  .flow = { { .paths = 1, .cc = tcp_ }, UNEQUAL_FLOWS(tcp_) } }
 
 static const struct exp_case best_path[] = {
-	BEST_ONLY("cubic"), BEST_ONLY("reno"), FAMILIES(UNEQUAL, 9), { NULL }
+	BEST_ONLY("cubic"), BEST_ONLY("reno"), FAMILIES(UNEQUAL, 9), { 0 }
 };
 
 static const struct exp_measure best_path_measures[] = {
@@ -74,7 +74,7 @@ static const struct exp_measure best_path_measures[] = {
 	{ "TCP on path 0", .take = exp_goodput, .arg = 1 },
 	{ "TCP on path 1 (one of three)", .take = exp_goodput, .arg = 2 },
 	{ "% on path 0", .take = exp_path_percent, .digits = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- goal 3: away from congestion ------------------------------------------------------ */
@@ -87,7 +87,7 @@ static const struct exp_measure best_path_measures[] = {
 		    { .plain = true, .cc = tcp_ }, { .plain = true, .cc = tcp_ },        \
 		    { .plain = true, .cc = tcp_ } } }
 
-static const struct exp_case move[] = { FAMILIES(MOVE, 0.25), { NULL } };
+static const struct exp_case move[] = { FAMILIES(MOVE, 0.25), { 0 } };
 
 /* What flow 0 gets on path 0, in units of a TCP flow there. */
 static void path0_ratio(const struct exp_run *r, int arg, struct exp_values *out)
@@ -107,7 +107,7 @@ static const struct exp_measure move_measures[] = {
 	{ "MPTCP, Mbit/s", .take = exp_goodput },
 	{ "% on path 1", .take = exp_path_percent, .arg = 1, .digits = 1 },
 	{ "TCP, Mbit/s", .take = exp_goodput, .arg = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- what coupling costs where nobody else is -------------------------------------------- */
@@ -125,11 +125,11 @@ static const struct exp_measure move_measures[] = {
 		  { 20, 80, .queue_ms = 200, .loss = 0.01 }),                            \
 	TWO_PATHS(", loss 0.1 %", cc_, 0, { 50, 20, .queue_ms = 100, .loss = 0.1 },      \
 		  { 20, 80, .queue_ms = 200, .loss = 0.1 }),                             \
-	TWO_PATHS(", 200 Mbit/s, 100 ms twice", cc_, 0, { 200, 100 }, { 200, 100 })
+	TWO_PATHS(", 200 Mbit/s, 100 ms twice", cc_, 0, { 200, .rtt_ms = 100 }, { 200, .rtt_ms = 100 })
 
 static const struct exp_case two_paths[] = {
 	TWO_PATHS_ALL("cubic"), TWO_PATHS_ALL("auto"), TWO_PATHS_ALL("reno"),
-	TWO_PATHS_ALL("lia"), TWO_PATHS_ALL("olia"), TWO_PATHS_ALL("balia"), { NULL }
+	TWO_PATHS_ALL("lia"), TWO_PATHS_ALL("olia"), TWO_PATHS_ALL("balia"), { 0 }
 };
 
 /* A download of 20 MB, slow start included. */
@@ -139,20 +139,20 @@ static const struct exp_case two_paths[] = {
 #define DOWNLOAD_ALL(cc_)                                                                \
 	DOWNLOAD(", queues 100 and 200 ms", cc_, { 50, 20, .queue_ms = 100 },            \
 		 { 20, 80, .queue_ms = 200 }),                                           \
-	DOWNLOAD(", queues 20 and 80 ms", cc_, { 50, 20 }, { 20, 80 }),                  \
+	DOWNLOAD(", queues 20 and 80 ms", cc_, { 50, .rtt_ms = 20 }, { 20, .rtt_ms = 80 }),                  \
 	DOWNLOAD(", queues 10 and 40 ms", cc_, { 50, 20, .queue_ms = 10 },               \
 		 { 20, 80, .queue_ms = 40 })
 
 static const struct exp_case download[] = {
 	DOWNLOAD_ALL("cubic"), DOWNLOAD_ALL("auto"), DOWNLOAD_ALL("reno"),
-	DOWNLOAD_ALL("lia"), DOWNLOAD_ALL("olia"), DOWNLOAD_ALL("balia"), { NULL }
+	DOWNLOAD_ALL("lia"), DOWNLOAD_ALL("olia"), DOWNLOAD_ALL("balia"), { 0 }
 };
 
 static const struct exp_measure two_paths_measures[] = {
 	{ "utilization", .take = exp_utilization },
 	{ "Mbit/s", .take = exp_goodput },
 	{ "% on the first path", .take = exp_path_percent, .digits = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- for make check: the same in short, with generous bounds -------------------------------- */
@@ -169,7 +169,7 @@ static const struct exp_case short_shared[] = {
 	SHORT("balia", "reno", 0.7, 1.35),
 	/* What it is like without coupling. */
 	SHORT("cubic", "cubic", 1.6, 0),
-	{ NULL }
+	{ 0 }
 };
 
 static const struct exp_case short_move[] = {
@@ -178,12 +178,12 @@ static const struct exp_case short_move[] = {
 	  .flow = { { .paths = 2, .link = { 0, 1 }, .cc = "auto" },
 		    { .plain = true, .cc = "cubic" }, { .plain = true, .cc = "cubic" },
 		    { .plain = true, .cc = "cubic" } } },
-	{ NULL }
+	{ 0 }
 };
 
 static const struct exp_case short_sum[] = {
 	TWO_PATHS("", "auto", 0.95, { 50, 20, .queue_ms = 100 }, { 20, 80, .queue_ms = 200 }),
-	{ NULL }
+	{ 0 }
 };
 
 const struct experiment exp_coupled[] = {
@@ -205,5 +205,5 @@ const struct experiment exp_coupled[] = {
 	  move_measures, .seeds = 3, .check_seeds = 1 },
 	{ "sum-short", "two paths in steady state", short_sum, two_paths_measures, .seeds = 3,
 	  .check_seeds = 1 },
-	{ NULL }
+	{ 0 }
 };

@@ -11,12 +11,12 @@
  *
  *	static const struct exp_case lossy[] = {
  *		{ "1 % loss", .link = { { 50, 40, .loss = 1 } }, .flow = { { .bytes = 20e6 } } },
- *		{ NULL }
+ *		{ 0 }
  *	};
- *	static const struct exp_measure goodput[] = { { "Mbit/s", .take = exp_goodput }, { NULL } };
+ *	static const struct exp_measure goodput[] = { { "Mbit/s", .take = exp_goodput }, { 0 } };
  *	const struct experiment exp_mine[] = {
  *		{ "lossy", "goodput over a lossy path", lossy, goodput, .seeds = 10 },
- *		{ NULL }
+ *		{ 0 }
  *	};
  *
  * A flow is a connection: MPTCP over the links that it names, one path each (the same link
