@@ -487,9 +487,13 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);
 		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {
 			/* The peer is done with this subflow; what it carries is still ours to
-			 * finish (RFC 8684, section 3.3.3).  But a peer that may have fallen back
+			 * finish (RFC 8684, section 3.3.3).  The last one after a DATA_FIN stays
+			 * half open, as our stream does.  But a peer that may have fallen back
 			 * would take our FIN for the end of a stream that has not ended. */
-			if (mptcp_may_fall_back(conn) && !conn->fin_sent) {
+			if (conn->fin_known && conn->subflow_count == 1 && !conn->fin_sent) {
+				log_debug("conn %08x: the last subflow is half closed",
+					  conn->local_token);
+			} else if (mptcp_may_fall_back(conn) && !conn->fin_sent) {
 				mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "FIN without DATA_FIN");
 			} else {
 				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "FIN received");
@@ -652,6 +656,21 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 	counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
 }
 
+void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf;
+
+	if (conn->state == MPTCP_CLOSED)
+		return;
+	conn->fastclose_on_rst = conn->peer_key_known;
+	list_for_each(sf, &conn->subflows, link)
+		sf->reset_pending = true;
+	if (conn->state != MPTCP_FASTCLOSE_WAIT && conn->mode == MPTCP_MODE_MPTCP)
+		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
+	mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
+	mptcp_advance_close(conn, now_us);
+}
+
 /* ---- time --------------------------------------------------------------------- */
 
 uint64_t mptcp_deadline(const struct mptcp_conn *conn)
@@ -691,12 +710,8 @@ void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
 
 	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
 		/* The next repetition is mptcp_output()'s. */
-		if (now_us >= conn->fastclose_deadline_us) {
-			list_for_each(sf, &conn->subflows, link)
-				sf->reset_pending = true;
-			mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
-			mptcp_advance_close(conn, now_us);
-		}
+		if (now_us >= conn->fastclose_deadline_us)
+			mptcp_abort_now(conn, now_us);
 		return;
 	}
 	list_for_each_safe(sf, tmp, &conn->subflows, link) {

@@ -6,7 +6,11 @@
  * without mappings; on any other a subflow in trouble is reset.
  *
  * Where options are missing in the handshake, on data or on its acknowledgements, the
- * fallback is immediate: mptcp_fall_back().  A wrong DSS checksum takes longer.  Who sees
+ * fallback is immediate: mptcp_fall_back().  The peer may not have noticed, if ours still
+ * reach it: so DATA_ACKs go on (`fallback_acks`), and mappings with them, which whoever
+ * has fallen back ignores.  (Linux resets a subflow on an infinite mapping if it has ever
+ * begun a join, even one that failed.)  With checksums, mappings would have to be right
+ * about bytes that a middlebox may change: an infinite one goes out instead.  A wrong DSS checksum takes longer.  Who sees
  * it sends MP_FAIL on its ACKs and keeps all bytes from that mapping on to itself
  * (`failed`), because a sender that does not agree sends them again.  The sender answers
  * with MP_FAIL, by which what was kept becomes the stream, as the middlebox made it
@@ -43,6 +47,22 @@ bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
+/* From the last DATA_ACK on, the subflow's bytes are the stream. */
+static void start_infinite(struct mptcp_subflow *sf)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (conn->infinite_out)
+		return;
+	conn->infinite_out = true;
+	conn->infinite_sum = conn->checksum_on;
+	conn->infinite_dsn = conn->snd_una;
+	conn->infinite_ssn = sf->tcp.snd_nxt - sf->tcp.fin_sent - sf->tcp.iss -
+			     (uint32_t)(conn->snd_nxt - conn->snd_una);
+	/* Also on an ACK, in case that nothing is left to be sent. */
+	tcp_request_ack(&sf->tcp);
+}
+
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us)
 {
@@ -58,6 +78,8 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	conn->reinject_count = 0;
 	conn->rto_deadline_us = TIMER_NEVER;
 	conn->fallback_maps = conn->fallback_acks && !conn->checksum_on;
+	if (conn->fallback_acks && conn->checksum_on)
+		start_infinite(sf);
 	conn->checksum_on = false;
 	sf->tcp.option_len = conn->fallback_maps ? mptcp_options_usual(conn, sf->tcp.ts_on)
 						 : (sf->tcp.ts_on ? 12 : 0);
@@ -78,21 +100,6 @@ static void want_fail(struct mptcp_subflow *sf, uint64_t dsn)
 {
 	sf->fail_pending = true;
 	sf->fail_dsn = dsn;
-	tcp_request_ack(&sf->tcp);
-}
-
-/* From the last DATA_ACK on, the subflow's bytes are the stream. */
-static void start_infinite(struct mptcp_subflow *sf)
-{
-	struct mptcp_conn *conn = sf->conn;
-
-	if (conn->infinite_out)
-		return;
-	conn->infinite_out = true;
-	conn->infinite_dsn = conn->snd_una;
-	conn->infinite_ssn = sf->tcp.snd_nxt - sf->tcp.fin_sent - sf->tcp.iss -
-			     (uint32_t)(conn->snd_nxt - conn->snd_una);
-	/* Also on an ACK, in case that nothing is left to be sent. */
 	tcp_request_ack(&sf->tcp);
 }
 
@@ -175,6 +182,7 @@ void mptcp_infinite_received(struct mptcp_subflow *sf, uint64_t dsn, uint32_t se
 	conn->infinite_in_offset = offset;
 	mptcp_fall_back(conn, failed ? CNT_MP_FALLBACK_CHECKSUM : CNT_MP_FALLBACK_PEER,
 			"infinite mapping", now_us);
+	conn->infinite_out = false;
 	/* Without options: the peer learns that its signal came through. */
 	tcp_request_ack(&sf->tcp);
 }
@@ -183,8 +191,11 @@ void mptcp_infinite_acked(struct mptcp_subflow *sf, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 
-	if (!conn->infinite_sent || conn->mode != MPTCP_MODE_MPTCP || sf->reset_pending ||
+	if (!conn->infinite_sent || sf->reset_pending ||
 	    seq32_lt(sf->tcp.snd_una, conn->infinite_end))
+		return;
+	conn->infinite_out = false;
+	if (conn->mode == MPTCP_MODE_FALLBACK)
 		return;
 	if (mptcp_may_fall_back(conn))
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
@@ -202,7 +213,7 @@ bool mptcp_infinite_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, struc
 	d->dsn = conn->infinite_dsn;
 	d->ssn = conn->infinite_ssn;
 	d->data_len = 0;
-	d->has_checksum = conn->checksum_on;
+	d->has_checksum = conn->infinite_sum;
 	d->checksum = 0;
 	if (tx->len && !tx->retransmission && !conn->infinite_sent) {
 		conn->infinite_sent = true;

@@ -49,6 +49,9 @@ static void established(struct mptcp_subflow *sf, enum mptcp_mode mode, uint64_t
 		conn->snd_wnd_edge = conn->snd_una + sf->tcp.snd_wnd;
 	}
 	conn->rcv_round_us = now_us;
+	conn->snd_pace.begin = conn->snd_nxt;
+	conn->rcv_pace.begin = conn->rcv_nxt;
+	conn->snd_pace.begin_us = conn->rcv_pace.begin_us = now_us;
 	mptcp_set_state(conn, MPTCP_ESTABLISHED, "handshake complete");
 	conn->events |= MPTCP_EVENT_ESTABLISHED;
 }

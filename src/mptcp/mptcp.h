@@ -186,6 +186,12 @@ struct mptcp_range {
 	uint64_t begin, end;
 };
 
+/* How fast sequence numbers go by, for the choice of their length: see options.c. */
+struct mptcp_pace {
+	uint64_t begin, begin_us;       /* of the bytes that are being timed */
+	bool fast;                      /* as the last ones were */
+};
+
 #define MPTCP_REINJECT_MAX 64
 
 struct mptcp_conn {
@@ -213,6 +219,7 @@ struct mptcp_conn {
 	uint64_t infinite_in_offset, infinite_in_dsn;
 	bool infinite_out;              /* ours is to go on data, until that is acknowledged */
 	bool infinite_sent;             /* ... which has been sent up to infinite_end */
+	bool infinite_sum;              /* ... and has a checksum, of 0 */
 	uint64_t infinite_dsn;
 	uint32_t infinite_ssn, infinite_end;
 	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
@@ -233,6 +240,7 @@ struct mptcp_conn {
 	bool send_blocked;              /* the caller was refused: tell it of room */
 	bool fin_queued, fin_sent, fin_acked;
 	bool fin_carried;               /* the last data brought DATA_FIN along */
+	struct mptcp_pace snd_pace;
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
 	int reinject_count;
 	uint64_t rto_deadline_us;
@@ -246,6 +254,7 @@ struct mptcp_conn {
 	struct reasm ooo;
 	uint32_t rcvbuf;
 	uint64_t rcv_round_dsn, rcv_round_us;   /* autotuning: a window's start */
+	struct mptcp_pace rcv_pace;
 	bool fin_known;                 /* the peer's DATA_FIN is at fin_dsn */
 	bool fin_delivered;
 	uint64_t fin_dsn;
@@ -254,6 +263,7 @@ struct mptcp_conn {
 	uint64_t handshake_deadline_us;
 	uint64_t fastclose_deadline_us, fastclose_next_us;
 	uint8_t fastclose_sent;         /* how often */
+	bool fastclose_on_rst;          /* RSTs carry MP_FASTCLOSE */
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* of the streams, each byte once */
@@ -330,8 +340,12 @@ int mptcp_send_reserve(struct mptcp_conn *conn, size_t want, struct iovec *iov, 
 void mptcp_send_commit(struct mptcp_conn *conn, size_t len);
 /* No more data will be queued: DATA_FIN (or FIN) follows the last byte. */
 void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us);
-/* Ends the connection at once: MP_FASTCLOSE, or RST after a fallback. */
+/* Ends the connection: MP_FASTCLOSE on an ACK until it is answered (RFC 8684, section 3.5,
+ * option A), or RST after a fallback. */
 void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us);
+/* The same at once, when nobody will be there for an answer: MP_FASTCLOSE on RSTs of all
+ * subflows (option R), which the next mptcp_output() sends. */
+void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us);
 /* `len` more delivered bytes have left the consumer. */
 void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us);
 

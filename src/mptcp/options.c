@@ -14,9 +14,31 @@
 #include "mptcp/internal.h"
 #include "wire/checksum.h"
 
+/* What a sequence number may advance by in MSL_US before 32 bits of it are ambiguous, and
+ * the part of both that is timed. */
+#define MSL_US 120000000u
+#define PACE_PART 4u
+#define PACE_BYTES ((UINT32_MAX / PACE_PART) + 1ull)
+
+/*
+ * "An implementation must send the whole number where its low half could wrap within the
+ * MSL" (RFC 8684, section 3.3.1, in short): from 4 GiB in two minutes on.  Each GiB is
+ * timed, and what comes after a fast one goes out whole.
+ */
+static bool is_fast(struct mptcp_pace *pace, uint64_t next, uint64_t now_us)
+{
+	if (next - pace->begin >= PACE_BYTES) {
+		pace->fast = now_us - pace->begin_us < MSL_US / PACE_PART;
+		pace->begin = next;
+		pace->begin_us = now_us;
+	}
+	return pace->fast;
+}
+
 uint16_t mptcp_options_usual(const struct mptcp_conn *conn, bool timestamps)
 {
-	size_t dss = 4 + 4 + 4 + 4 + 2; /* DATA_ACK, DSN, SSN, length */
+	/* DATA_ACK, DSN, SSN, length */
+	size_t dss = 4 + 4 + (conn->snd_pace.fast ? 8 : 4) + 4 + 2;
 
 	if (conn->checksum_on)
 		return (uint16_t)((timestamps ? 12 : 0) + dss + 2);
@@ -79,6 +101,8 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 		return 0;
 	if (sf->fail_pending && room >= 12)
 		n += fail(sf, out);
+	else if (conn->fastclose_on_rst && room >= 12)
+		n += mptcp_option_build_fastclose(out, conn->remote_key);
 	if (conn->version == 1 && room >= n + 4) {
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_OUT);
 		n += mptcp_option_build_tcprst(out + n, sf->reset_flags, sf->reset_reason);
@@ -130,7 +154,19 @@ static uint16_t checksum_plus_one(uint16_t checksum)
 	return (uint16_t)~csum_fold(csum_add((uint16_t)~checksum, one, sizeof(one)));
 }
 
-static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *out)
+/* Whether DSNs go out whole because of the rate; the segments' size depends on it. */
+static bool whole_dsn(struct mptcp_conn *conn, uint64_t now_us)
+{
+	bool before = conn->snd_pace.fast, fast = is_fast(&conn->snd_pace, conn->snd_nxt, now_us);
+	struct mptcp_subflow *sf;
+
+	if (fast != before && conn->mode == MPTCP_MODE_MPTCP)
+		list_for_each(sf, &conn->subflows, link)
+			sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
+	return fast;
+}
+
+static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us, uint8_t *out)
 {
 	struct mptcp_conn *conn = sf->conn;
 	struct mptcp_dss d = {
@@ -138,14 +174,15 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 		.data_ack = (uint32_t)conn->rcv_nxt,
 	};
 
-	if (conn->mode == MPTCP_MODE_FALLBACK && !conn->fallback_maps)
-		return mptcp_option_build_dss(out, &d);
 	if ((tx->len || !conn->fin_sent) && mptcp_infinite_for(sf, tx, &d))
+		return mptcp_option_build_dss(out, &d);
+	if (conn->mode == MPTCP_MODE_FALLBACK && !conn->fallback_maps)
 		return mptcp_option_build_dss(out, &d);
 	if (tx->len) {
 		d.has_map = true;
 		d.dsn = tx->offset - (tx->seq - tx->map_seq);
-		d.dsn_is64 = tx->retransmission || !short_dsn_fits(sf, d.dsn);
+		d.dsn_is64 = whole_dsn(conn, now_us) || tx->retransmission ||
+			     !short_dsn_fits(sf, d.dsn);
 		if (!tx->retransmission) {
 			sf->last_map_dsn = d.dsn;
 			sf->mapped = true;
@@ -167,6 +204,10 @@ static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint8_t *ou
 		d.has_checksum = conn->checksum_on;
 		if (d.has_checksum)
 			d.checksum = mptcp_dss_checksum(d.dsn, 0, 1, 0);
+	} else if (is_fast(&conn->rcv_pace, conn->rcv_nxt, now_us) && !sf->tcp.sack_count) {
+		/* Where SACK blocks need the room, they are worth more. */
+		d.ack_is64 = true;
+		d.data_ack = conn->rcv_nxt;
 	}
 	return mptcp_option_build_dss(out, &d);
 }
@@ -183,7 +224,6 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	struct mptcp_conn *conn = sf->conn;
 	size_t n = 0;
 
-	(void)now_us;
 	if (tx->flags & TCP_SYN)
 		return sf->join ? join_for_syn(sf, out) : capable_for_syn(conn, out);
 	if (tx->flags & TCP_RST)
@@ -200,8 +240,9 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		}
 	}
 	if (conn->mode == MPTCP_MODE_FALLBACK) {
-		if (conn->fallback_maps || (conn->fallback_acks && !tx->len && room >= n + 8))
-			n += dss(sf, tx, out + n);
+		if (conn->fallback_maps || (conn->infinite_out && tx->len) ||
+		    (conn->fallback_acks && !tx->len && room >= n + 8))
+			n += dss(sf, tx, now_us, out + n);
 		return n;
 	}
 	if (conn->mode != MPTCP_MODE_MPTCP)
@@ -215,7 +256,7 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		return capable_ack(sf, tx, out);
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 		return 0;
-	n += dss(sf, tx, out + n);
+	n += dss(sf, tx, now_us, out + n);
 	if (sf->echo_pending && !tx->len) {
 		uint8_t echo[TCP_OPTIONS_MAX];
 		size_t len = mptcp_option_build_add_addr(echo, &sf->echo, conn->version);

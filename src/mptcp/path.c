@@ -23,7 +23,8 @@ void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reaso
 	sf->reset_pending = true;
 	sf->reset_reason = reason;
 	/* A path that merely does not deliver may do so later. */
-	sf->reset_flags = reason == MPTCP_RST_PERFORMANCE || reason == MPTCP_RST_RESOURCES
+	sf->reset_flags = reason == MPTCP_RST_PERFORMANCE || reason == MPTCP_RST_RESOURCES ||
+					  reason == MPTCP_RST_TOO_MUCH_DATA
 				  ? MPTCP_TCPRST_TRANSIENT
 				  : 0;
 }

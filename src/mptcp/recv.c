@@ -349,6 +349,31 @@ void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us)
 	mptcp_recv_release(sf, now_us);
 }
 
+/* Keeps a mapping behind `after`. */
+static void map_add(struct mptcp_subflow *sf, struct list *after, uint64_t dsn, uint64_t ssn,
+		    uint32_t len, bool fin, uint16_t checksum)
+{
+	struct mptcp_map *m;
+
+	if (sf->map_count >= MPTCP_MAPS_MAX) {
+		counter_inc(sf->conn->env->counters, CNT_MP_BAD_MAPPING);
+		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
+		return;
+	}
+	m = map_new(sf);
+	if (!m) {
+		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
+		return;
+	}
+	m->dsn = dsn;
+	m->ssn = ssn;
+	m->len = len;
+	m->fin = fin;
+	m->checksum = checksum;
+	list_insert_after(after, &m->link);
+	sf->map_count++;
+}
+
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
 			bool fin, uint16_t checksum)
 {
@@ -367,31 +392,24 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 		if (seq64_leq(m->ssn + m->len, ssn))
 			break;
 		if (seq64_lt(m->ssn, ssn + len)) {
-			/* Overlaps: the first mapping for a byte counts.  One that agrees with it
-			 * is harmless. */
-			if (m->dsn - m->ssn != dsn - ssn)
+			/* The first mapping for a byte counts.  One that contradicts it is void;
+			 * of one that agrees, what it adds is kept, if it needs no checksum. */
+			if (m->dsn - m->ssn != dsn - ssn) {
 				counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
-			return;
+				return;
+			}
+			if (conn->checksum_on)
+				return;
+			if (seq64_gt(ssn + len, m->ssn + m->len))
+				map_add(sf, after, m->dsn + m->len, m->ssn + m->len,
+					(uint32_t)(ssn + len - m->ssn - m->len), false, 0);
+			if (seq64_geq(ssn, m->ssn))
+				return;
+			len = (uint32_t)(m->ssn - ssn);
 		}
 		after = after->prev;
 	}
-	if (sf->map_count >= MPTCP_MAPS_MAX) {
-		counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
-		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "too many mappings");
-		return;
-	}
-	m = map_new(sf);
-	if (!m) {
-		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
-		return;
-	}
-	m->dsn = dsn;
-	m->ssn = ssn;
-	m->len = len;
-	m->fin = fin;
-	m->checksum = checksum;
-	list_insert_after(after, &m->link);
-	sf->map_count++;
+	map_add(sf, after, dsn, ssn, len, fin, checksum);
 }
 
 /*
@@ -602,9 +620,11 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 
 	if (conn->failed) {
 		/* Its answer to MP_FAIL, of which the infinite mapping did not get here. */
-		if (p->payload_len && rx->in_sequence)
+		if (p->payload_len && rx->in_sequence) {
+			conn->infinite_out = false;
 			mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "data without options",
 					now_us);
+		}
 		return;
 	}
 	if (!rx->ack_advanced)
@@ -633,8 +653,13 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		mptcp_terminate(conn, "fastclose");
 		return;
 	}
-	if (o->present & MPOPT_TCPRST && p->tcp.flags & TCP_RST)
+	if (o->present & MPOPT_TCPRST && p->tcp.flags & TCP_RST) {
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_IN);
+		/* Whether to come back (T) is for who opens subflows to heed. */
+		log_debug("conn %08x: the peer resets a subflow: reason %u%s", conn->local_token,
+			  o->tcprst.reason,
+			  o->tcprst.flags & MPTCP_TCPRST_TRANSIENT ? ", transient" : "");
+	}
 	if (conn->mode != MPTCP_MODE_MPTCP)
 		return;
 	if (p->tcp.flags & TCP_RST) {

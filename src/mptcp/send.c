@@ -130,7 +130,7 @@ static void reset_hoarders(struct mptcp_conn *conn)
 	list_for_each(sf, &conn->subflows, link)
 		if (!sf->reset_pending && sf->stale &&
 		    oldest_held(sf, conn->snd_una) == conn->sendq.begin)
-			mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "does not deliver");
+			mptcp_subflow_reset(sf, MPTCP_RST_TOO_MUCH_DATA, "does not deliver");
 }
 
 /* ---- acknowledgements ------------------------------------------------------------ */
@@ -470,6 +470,12 @@ static void send_fin(struct mptcp_conn *conn, uint64_t now_us)
 			if (mptcp_subflow_usable(sf))
 				tcp_request_ack(&sf->tcp);
 	}
+	/* The last subflow, of which the peer's half is closed, was kept for this. */
+	if (conn->mode == MPTCP_MODE_MPTCP && sf->tcp.state == TCP_CLOSE_WAIT &&
+	    sf->state == MPTCP_SUBFLOW_ACTIVE) {
+		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "our stream ended, too");
+		tcp_close(&sf->tcp, now_us);
+	}
 	mptcp_advance_close(conn, now_us);
 }
 
@@ -525,8 +531,9 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 
 			/* Apple's clients take it only where they expect the next byte: that
 			 * is after all that was sent or, if that got lost, before. */
-			tx.seq = conn->fastclose_sent++ % 2 ? sf->tcp.snd_una : sf->tcp.snd_nxt;
-			conn->fastclose_next_us = now_us + sf->tcp.rto_us;
+			tx.seq = conn->fastclose_sent % 2 ? sf->tcp.snd_una : sf->tcp.snd_nxt;
+			conn->fastclose_next_us =
+				now_us + ((uint64_t)sf->tcp.rto_us << conn->fastclose_sent++);
 			mptcp_emit(sf, &tx, sink, now_us);
 		}
 		mptcp_advance_close(conn, now_us);

@@ -419,6 +419,7 @@ void session_kill(struct session *s, const char *why, uint64_t now_us)
 	log_session(s, LOG_LEVEL_INFO, "reset", why);
 	close_server(s, true);
 	if (!s->conn_closed) {
+		mptcp_abort_now(s->conn, now_us);
 		mptcp_output(s->conn, s->proxy->sink, now_us);
 		detach_conn(s, now_us);
 	}

@@ -319,7 +319,7 @@ START_TEST(fastclose_is_in_sequence)
 		    "> a A fastclose",
 		    "+ 210ms",
 		    "> a A seq 1 fastclose",
-		    "+ 210ms",
+		    "+ 410ms",
 		    "> a A fastclose",
 		    "< a R",
 		    "? state CLOSED");

@@ -410,6 +410,27 @@ END_TEST
 
 /* ---- options that get lost ------------------------------------------------------------ */
 
+START_TEST(options_lost_with_checksums_end_in_infinite_mapping)
+{
+	/* The peer may not have noticed: its options are gone, ours perhaps not. */
+	SCRIPT(1, OPEN_SUM,
+	       "! write 10",
+	       "> a PA len 10 dss(A0 M0+10@1 sum)",
+	       "< a A",
+	       "? mode fallback",
+	       "? mp_fallback_data 1",
+	       "> a A dss(A0 m0+0@1 sum)",
+	       "! write 10",
+	       "> a PA len 10 dss(A0 m0+0@1 sum)",
+	       "< a PA len 5 of 0",
+	       "= 5",
+	       "! write 10",
+	       "> a PA len 10",
+	       "+ 50ms",
+	       "? mp_infinite_out 1");
+}
+END_TEST
+
 START_TEST(ack_without_options_on_a_join_resets)
 {
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -452,5 +473,6 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,
 	  mp_fail_with_nothing_left_to_send, mp_fail_is_repeated_instead_of_data,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
-	  no_joins_after_mp_fail, ack_without_options_on_a_join_resets,
+	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
+	  ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scenarios of the ends: DATA_FIN (RFC 8684, section 3.3.3), MP_FASTCLOSE (section 3.5),
+ * MP_TCPRST (section 3.6), and subflows that end before their connection does.
+ */
+#include "mptcp_script.h"
+
+/* ---- DATA_FIN ------------------------------------------------------------------- */
+
+START_TEST(peer_ends_first)
+{
+	SCRIPT(1, OPEN,
+	       "< a PA len 5 dss(a0 m0+6@1 F)",
+	       "= 5",
+	       "? event fin",
+	       "? state CLOSE_WAIT",
+	       "> a A dss(A6)",
+	       "! write 10",
+	       "> a PA len 10 dss(A6 M0+10@1)",
+	       "< a A dss(a10)",
+	       "! shutdown",
+	       "? state LAST_ACK",
+	       "> a A dss(A6 m10+1@0 F)",
+	       "< a A dss(a11)",
+	       "? state TIME_WAIT",
+	       "> a FA dss(A6)",
+	       "< a FA dss(a11)",
+	       "> a A dss(A6)",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(we_end_first)
+{
+	SCRIPT(1, OPEN,
+	       "! shutdown",
+	       "? state FIN_WAIT_1",
+	       "> a A dss(A0 m0+1@0 F)",
+	       "< a A dss(a1)",
+	       "? state FIN_WAIT_2",
+	       /* Half open for as long as it takes. */
+	       "< a PA len 5 dss(a1 m0+5@1)",
+	       "= 5",
+	       "+ 50ms",
+	       "> a A dss(A5)",
+	       "< a A dss(a1 m5+1@0 F)",
+	       "? event fin",
+	       "? state TIME_WAIT",
+	       "> a FA dss(A6)",
+	       "< a A dss(a1)",
+	       "< a FA dss(a1)",
+	       "> a A dss(A6)",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(both_end_at_once)
+{
+	SCRIPT(1, OPEN,
+	       "! shutdown",
+	       "> a A dss(A0 m0+1@0 F)",
+	       "< a A dss(a0 m0+1@0 F)",
+	       "? event fin",
+	       "? state CLOSING",
+	       "> a A dss(A1 m0+1@0 F)",
+	       "< a A dss(a1)",
+	       "? state TIME_WAIT",
+	       "> a FA dss(A1)");
+}
+END_TEST
+
+START_TEST(data_fin_waits_for_missing_data)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b A dss(a0 m5+1@0 F)",
+	       "? state ESTABLISHED",
+	       "< b PA len 2 dss(a0 m3+2@1)",
+	       "+ 50ms",
+	       "> b A dss(A0)",
+	       "< a PA len 3 dss(a0 m0+3@1)",
+	       "= 5",
+	       "? event fin",
+	       "? state CLOSE_WAIT",
+	       "> a A dss(A6)",
+	       "> b A dss(A6)");
+}
+END_TEST
+
+START_TEST(repeated_data_fin_is_acknowledged_again)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+1@0 F)",
+	       "> a A dss(A1)",
+	       "< a A dss(a0 m0+1@0 F)",
+	       "> a A dss(A1)",
+	       "? mp_bad_mapping 0");
+}
+END_TEST
+
+START_TEST(data_after_the_end_is_dropped)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+1@0 F)",
+	       "> a A dss(A1)",
+	       "< a PA len 5 dss(a0 m1+5@1)",
+	       "= 0",
+	       "? mp_bad_mapping 1",
+	       "+ 50ms",
+	       "> a A dss(A1)",
+	       /* TCP has it, MPTCP does not; the end is where it was. */
+	       "< a A dss(a0 m6+1@0 F)",
+	       "> a A dss(A1)",
+	       "? state CLOSE_WAIT");
+}
+END_TEST
+
+START_TEST(data_fin_survives_its_subflow)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "! shutdown",
+	       "> a A dss(A0 m0+1@0 F)",
+	       "> b A dss(A0 m0+1@0 F)",
+	       "< a R",
+	       "< b R",
+	       "? subflows 0",
+	       "? state FIN_WAIT_1",
+	       "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0 m0+1@0 F)",
+	       "< c A dss(a1 m0+1@0 F)",
+	       "? state TIME_WAIT",
+	       "> c FA dss(A1)");
+}
+END_TEST
+
+/* ---- FIN of subflows -------------------------------------------------------------- */
+
+START_TEST(fin_with_data_fin_leaves_our_half_open)
+{
+	/* Both signals in one packet, by a client whose only subflow this is. */
+	SCRIPT(1, OPEN,
+	       "< a FPA len 5 dss(a0 m0+6@1 F)",
+	       "= 5",
+	       "? event fin",
+	       "> a A dss(A6)",
+	       "! write 10",
+	       "> a PA len 10 dss(A6 M0+10@1)",
+	       "< a A dss(a10)",
+	       "! write 10 end",
+	       "> a PA len 10 dss(A6 M10+11@11 F)",
+	       "> a FA dss(A6 m20+1@0 F)",
+	       "< a A dss(a21)",
+	       "? state TIME_WAIT",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fin_without_data_fin_ends_one_subflow)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b FA dss(a0)",
+	       "> b FA dss(A0)",
+	       "? state ESTABLISHED",
+	       "< b A dss(a0)",
+	       "? subflows 1",
+	       "! write 10",
+	       "> a PA len 10 dss(A0 M0+10@1)",
+	       "< a A dss(a10)");
+}
+END_TEST
+
+START_TEST(fin_of_the_last_joined_subflow_waits_for_a_join)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< a R",
+	       "< b FA dss(a0)",
+	       "> b FA dss(A0)",
+	       "< b A dss(a0)",
+	       "? subflows 0",
+	       "? state ESTABLISHED",
+	       JOIN_C,
+	       "< c PA len 5 dss(a0 m0+5@1)",
+	       "= 5",
+	       "+ 50ms",
+	       "> c A dss(A5)");
+}
+END_TEST
+
+START_TEST(fin_of_the_only_subflow_is_no_end_of_stream)
+{
+	/* What may be a plain TCP client's end, or not, is not taken for one: no FIN. */
+	SCRIPT(1, OPEN,
+	       "< a FA dss(a0)",
+	       "> a RA tcprst(1)",
+	       "? subflows 0",
+	       "? state ESTABLISHED");
+}
+END_TEST
+
+START_TEST(rst_of_the_last_subflow_after_both_ends)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+1@0 F)",
+	       "> a A dss(A1)",
+	       "! shutdown",
+	       "> a A dss(A1 m0+1@0 F)",
+	       /* All but our end was acknowledged; who answers with RST knows of nothing. */
+	       "< a R",
+	       "? state CLOSED",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(rst_of_the_last_subflow_before_the_end)
+{
+	SCRIPT(1, OPEN,
+	       "! write 10",
+	       "> a PA len 10 dss(A0 M0+10@1)",
+	       "< a R",
+	       "? subflows 0",
+	       "? state ESTABLISHED",
+	       "< b S join(2)", "> b SA join(0)", "< b A join",
+	       "> b PA len 10 dss(A0 m0+10@1)",
+	       "< b A dss(a10)");
+}
+END_TEST
+
+START_TEST(each_subflow_waits_its_time)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "! shutdown",
+	       "> a A dss(A0 m0+1@0 F)",
+	       "> b A dss(A0 m0+1@0 F)",
+	       "< a A dss(a1 m0+1@0 F)",
+	       "? state TIME_WAIT",
+	       "> a FA dss(A1)",
+	       "> b FA dss(A1)",
+	       "< a FA dss(a1)",
+	       "> a A dss(A1)",
+	       "< a FA seq 1 dss(a1)",
+	       "> a A dss(A1)",
+	       "< b FA dss(a1)",
+	       "> b A dss(A1)",
+	       "? event closed");
+}
+END_TEST
+
+/* ---- MP_FASTCLOSE --------------------------------------------------------------------- */
+
+START_TEST(fastclose_on_ack_ends_all_subflows)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b A fastclose",
+	       "? mp_fastclose_in 1",
+	       "? event reset",
+	       "> a RA tcprst(0)",
+	       "> b RA tcprst(0)",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fastclose_on_rst_ends_all_subflows)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b RA fastclose",
+	       "? mp_fastclose_in 1",
+	       "? event reset",
+	       "> a RA tcprst(0)",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fastclose_with_a_wrong_key)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b A fastclose(badkey)",
+	       "? state ESTABLISHED",
+	       /* On an RST, that still ends the subflow. */
+	       "< b RA fastclose(badkey)",
+	       "? subflows 1",
+	       "? mp_fastclose_in 0");
+}
+END_TEST
+
+START_TEST(fastclose_is_repeated_then_ends_in_rst)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "! abort",
+	       "? state FASTCLOSE_WAIT",
+	       /* One subflow asks, the others are reset. */
+	       "> b RA tcprst(0)",
+	       "> a A fastclose",
+	       "+ 210ms",
+	       "> a A fastclose",
+	       "+ 400ms",
+	       "> a A fastclose",
+	       "+ 800ms",
+	       "> a A fastclose",
+	       "+ 1600ms",
+	       "> a A fastclose",
+	       "+ 2s",
+	       "> a RA fastclose tcprst(0)",
+	       "? mp_fastclose_out 1",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fastclose_is_answered)
+{
+	SCRIPT(1, OPEN,
+	       "! abort",
+	       "> a A fastclose",
+	       /* Data that was under way asks for nothing. */
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "= 0",
+	       "< a R",
+	       "? state CLOSED",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fastclose_from_both_sides)
+{
+	SCRIPT(1, OPEN,
+	       "! abort",
+	       "> a A fastclose",
+	       "< a A fastclose",
+	       "> a RA tcprst(0)",
+	       "? state CLOSED",
+	       "? event closed");
+}
+END_TEST
+
+START_TEST(fastclose_at_once)
+{
+	script_begin(1);
+	SCRIPT_LINES(OPEN, JOIN_B);
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> a RA fastclose tcprst(0)",
+		     "> b RA fastclose tcprst(0)",
+		     "? mp_fastclose_out 1",
+		     "? event closed");
+	script_end();
+}
+END_TEST
+
+/* ---- MP_TCPRST --------------------------------------------------------------------------- */
+
+START_TEST(tcprst_with_any_reason)
+{
+	char line[100];
+
+	for (int reason = 0; reason < 8; reason++)
+		for (int transient = 0; transient < 2; transient++) {
+			snprintf(line, sizeof(line), "< b RA tcprst(%d%s)", reason,
+				 transient ? " T" : "");
+			SCRIPT(1, OPEN, JOIN_B,
+			       "! write 10",
+			       "> a PA len 10 dss(A0 M0+10@1)",
+			       "< a A dss(a10)",
+			       line,
+			       "? mp_tcprst_in 1",
+			       "? subflows 1",
+			       "? state ESTABLISHED");
+		}
+	/* The unassigned flags mean nothing; on an ACK the option means nothing. */
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b A raw(1e048e06)",
+	       "? mp_tcprst_in 0",
+	       "< b RA raw(1e048e06)",
+	       "? mp_tcprst_in 1",
+	       "? subflows 1");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
+	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
+	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
+	  fin_with_data_fin_leaves_our_half_open, fin_without_data_fin_ends_one_subflow,
+	  fin_of_the_last_joined_subflow_waits_for_a_join,
+	  fin_of_the_only_subflow_is_no_end_of_stream,
+	  rst_of_the_last_subflow_after_both_ends, rst_of_the_last_subflow_before_the_end,
+	  each_subflow_waits_its_time, fastclose_on_ack_ends_all_subflows,
+	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
+	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
+	  fastclose_from_both_sides, fastclose_at_once, tcprst_with_any_reason)

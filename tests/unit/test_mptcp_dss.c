@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scenarios of RFC 8684, section 3.3: mappings and DATA_ACKs of all lengths, in all orders,
+ * at all ends of the sequence spaces, right and wrong; and what middleboxes make of them.
+ */
+#include "mptcp_script.h"
+
+/* ---- lengths ------------------------------------------------------------------ */
+
+START_TEST(all_lengths_of_dsn_and_data_ack)
+{
+	static const char *const data[] = {
+		"< a PA len 5 dss(A0 M0+5@1)", "< a PA len 5 dss(A0 m0+5@1)",
+		"< a PA len 5 dss(a0 M0+5@1)", "< a PA len 5 dss(a0 m0+5@1)",
+		"< a PA len 5 dss(M0+5@1)", "< a PA len 5 dss(m0+5@1)",
+	};
+	static const char *const acks[] = { "< a A dss(A1000)", "< a A dss(a1000)" };
+
+	for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		for (size_t k = 0; k < 2; k++)
+			SCRIPT(1, OPEN,
+			       data[i],
+			       "= 5",
+			       "+ 50ms",
+			       "> a A dss(A5)",
+			       "! write 1000",
+			       "> a PA len 1000 dss(A5 M0+1000@1)",
+			       acks[k],
+			       "! write 10",
+			       "> a PA len 10 dss(A5 M1000+10@1001)");
+}
+END_TEST
+
+/* From 4 GiB in two minutes on, the low half could be taken for another. */
+START_TEST(fast_streams_have_whole_numbers)
+{
+	struct mptcp_conn *conn;
+
+	script_begin(1);
+	SCRIPT_LINES(OPEN, JOIN_B);
+	conn = script_.p.conn;
+	/* As if a GiB had gone each way within ten seconds ... */
+	conn->snd_pace.begin -= 1u << 30;
+	conn->rcv_pace.begin -= 1u << 30;
+	script_.p.now_us += 10 * 1000000;
+	SCRIPT_LINES("! write 10", "> a PA len 10 dss(A0 m0+10@1)",
+		     "< a A dss(a10)",
+		     "< a PA len 5 dss(a10 m0+5@1)",
+		     "+ 50ms",
+		     "> a A dss(a5)",
+		     /* ... never both in one option ... */
+		     "! write 10", "> a PA len 10 dss(A5 m10+10@11)",
+		     "< a A dss(a20)",
+		     /* ... and not where SACK blocks want the room ... */
+		     "< a A len 5 seq 11 of 10 dss(a20 m10+5@11)",
+		     "> a A ack 6 sack 11-16 dss(A5)");
+	/* ... and the next one in a minute. */
+	conn->snd_pace.begin -= 1u << 30;
+	conn->rcv_pace.begin -= 1u << 30;
+	script_.p.now_us += 60 * 1000000;
+	SCRIPT_LINES("! write 10", "> a PA ack 6 len 10 sack 11-16 dss(A5 M20+10@21)", "< a A dss(a30)");
+	script_end();
+}
+END_TEST
+
+/* ---- order ---------------------------------------------------------------------- */
+
+START_TEST(mapping_ahead_of_its_data)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+10@1)",
+	       "< a A len 4 of 0 dss(a0)",
+	       "< a PA len 6 of 4 dss(a0)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+START_TEST(several_mappings_announced_in_any_order)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m10+5@11)",
+	       "< a A dss(a0 m0+5@1)",
+	       "< a A dss(a0 m5+5@6)",
+	       "< a PA len 15 of 0 dss(a0)",
+	       "= 15",
+	       "+ 50ms",
+	       "> a A dss(A15)");
+}
+END_TEST
+
+START_TEST(mapping_boundary_within_a_segment)
+{
+	/* Two mappings, cut elsewhere by a middlebox that copies options. */
+	SCRIPT(1, OPEN,
+	       "< a A len 3 dss(a0 m0+5@1)",
+	       "< a A len 4 of 3 dss(a0 m5+5@6)",
+	       "< a PA len 3 of 7 dss(a0)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+START_TEST(mappings_of_one_segment_out_of_stream_order)
+{
+	/* The later part of the stream first: it waits. */
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+5@6)",
+	       "< a PA len 5 dss(a0 m5+5@1)",
+	       "= 0",
+	       "+ 50ms",
+	       "> a A dss(A0)",
+	       "< a PA len 5 of 0 dss(a0)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+START_TEST(mapping_that_extends_another)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+5@1)",
+	       "< a A dss(a0 m10+5@11)",
+	       /* Over both, the gap between them and what is behind. */
+	       "< a A dss(a0 m0+20@1)",
+	       "< a PA len 20 of 0 dss(a0)",
+	       "= 20",
+	       "? mp_bad_mapping 0",
+	       "+ 50ms",
+	       "> a A dss(A20)");
+}
+END_TEST
+
+START_TEST(mapping_of_used_bytes_extends_them)
+{
+	SCRIPT(1, OPEN,
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "< a PA len 5 dss(a0 m0+10@1)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+START_TEST(contradicting_mapping_is_void)
+{
+	SCRIPT(1, OPEN,
+	       "< a A dss(a0 m0+5@1)",
+	       "< a A dss(a0 m100+5@3)",
+	       "? mp_bad_mapping 1",
+	       "< a PA len 5 of 0 dss(a0)",
+	       "= 5",
+	       "+ 50ms",
+	       "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(repeated_mapping_and_data)
+{
+	SCRIPT(1, OPEN,
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "+ 50ms",
+	       "> a A dss(A5)",
+	       /* By TCP, which says so, and by MPTCP on new bytes of the subflow. */
+	       "< a PA len 5 seq 1 dss(a0 m0+5@1)",
+	       "> a A sack 1-6 dss(A5)",
+	       "< a PA len 5 dss(a0 m0+5@6)",
+	       "= 5",
+	       "? mp_dup 5",
+	       "+ 50ms",
+	       "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(mapping_longer_than_what_is_sent)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b PA len 5 dss(a0 m0+65535@1)",
+	       "= 5",
+	       "+ 50ms",
+	       "> b A dss(A5)",
+	       /* The rest comes on the other subflow, and this one ends. */
+	       "< b FA dss(a0)",
+	       "> b FA dss(A5)",
+	       "< a PA len 5 dss(a0 m5+5@1)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+/* ---- middleboxes -------------------------------------------------------------------- */
+
+START_TEST(split_segments_repeat_their_mapping)
+{
+	/* As segmentation offload does. */
+	SCRIPT(1, OPEN,
+	       "< a A len 4 dss(a0 m0+12@1)",
+	       "< a A len 4 dss(a0 m0+12@1)",
+	       "< a PA len 4 dss(a0 m0+12@1)",
+	       "= 12",
+	       "+ 50ms",
+	       "> a A dss(A12)");
+}
+END_TEST
+
+START_TEST(split_segments_lose_their_mapping)
+{
+	/* Only the first part has it, which covers the others. */
+	SCRIPT(1, OPEN,
+	       "< a A len 4 dss(a0 m0+12@1)",
+	       "< a A len 4 of 4",
+	       "< a PA len 4 of 8",
+	       "= 12",
+	       "? mode mptcp",
+	       "+ 50ms",
+	       "> a A dss(A12)");
+}
+END_TEST
+
+START_TEST(merged_segments_lose_a_mapping)
+{
+	/* Two of five bytes in one, with the options of the first.  On the only subflow, which
+	 * is all there is, the bytes are the stream anyway. */
+	SCRIPT(1, OPEN,
+	       "< a PA len 10 dss(a0 m0+5@1)",
+	       "= 10",
+	       "? mode fallback",
+	       "+ 50ms",
+	       "> a A dss(A10)");
+}
+END_TEST
+
+/* ---- ends of the sequence spaces ------------------------------------------------------ */
+
+/* Puts both streams of an open connection at `dsn`. */
+static void move_streams(uint64_t dsn)
+{
+	struct mptcp_conn *conn = script_.p.conn;
+
+	conn->snd_una = conn->snd_nxt = dsn;
+	conn->snd_wnd_edge = dsn + 65535;
+	stream_fini(&conn->sendq);
+	stream_init(&conn->sendq, conn->env->pool, dsn);
+	conn->rcv_nxt = conn->consumed = dsn;
+	conn->rcv_adv = conn->rcv_told = dsn + conn->rcvbuf;
+	conn->rcv_round_dsn = conn->rcv_pace.begin = conn->snd_pace.begin = dsn;
+	script_.idsn = script_.peer_idsn = dsn - 1;
+}
+
+START_TEST(data_sequence_numbers_wrap)
+{
+	/* The low half, and all of it. */
+	static const uint64_t places[] = { 0x1fffffffcu, 0xfffffffffffffffcu };
+
+	for (int i = 0; i < 2; i++) {
+		script_begin(1);
+		SCRIPT_LINES(OPEN);
+		move_streams(places[i]);
+		SCRIPT_LINES("< a PA len 3 dss(A0 M0+3@1)",
+			     "< a PA len 3 dss(a0 M3+3@4)",
+			     "< a PA len 3 dss(A0 m6+3@7)",
+			     "= 9",
+			     "+ 50ms",
+			     "> a A dss(A9)",
+			     /* So close to the end of the low half all are whole. */
+			     "! write 3",
+			     "> a PA len 3 dss(A9 m0+3@1)",
+			     "! write 3",
+			     "> a PA len 3 dss(A9 m3+3@4)",
+			     "< a A dss(A6)",
+			     "! write 3",
+			     "> a PA len 3 dss(A9 m6+3@7)",
+			     "< a A dss(A9)",
+			     "! shutdown",
+			     "> a A dss(A9 m9+1@0 F)",
+			     "< a A dss(A10 M9+1@0 F)",
+			     "? state TIME_WAIT",
+			     "> a FA dss(A10)");
+		script_end();
+	}
+}
+END_TEST
+
+START_TEST(data_fin_at_the_wrap)
+{
+	/* The streams end with the last number there is; DATA_FIN has 0. */
+	script_begin(1);
+	SCRIPT_LINES(OPEN);
+	move_streams(UINT64_MAX - 2);
+	SCRIPT_LINES("< a PA len 3 dss(a0 m0+4@1 F)",
+		     "= 3",
+		     "? event fin",
+		     "> a A dss(A4)",
+		     "! write 3 end",
+		     "> a PA len 3 dss(A4 m0+4@1 F)",
+		     "< a A dss(A4)",
+		     "? state TIME_WAIT",
+		     "> a FA dss(A4)");
+	ck_assert_uint_eq(script_.p.conn->rcv_nxt, 1);
+	script_end();
+}
+END_TEST
+
+START_TEST(subflow_sequence_numbers_wrap)
+{
+	struct tcp_conn *tcp;
+
+	for (int sums = 0; sums < 2; sums++) {
+		script_begin(1);
+		script_.p.cfg.checksum = sums;
+		SCRIPT_LINES("< a S capable", "! accept",
+			     sums ? "> a SA capable(flags AH)" : "> a SA capable",
+			     sums ? "< a A capable(flags AH)" : "< a A capable",
+			     "+ 10ms", "> a A dss(A0)");
+		/* As if nearly 4 GiB had gone each way. */
+		tcp = &script_.flow[0].f.sf->tcp;
+		tcp->irs -= 0xfffffffcu;
+		tcp->iss -= 0xfffffffcu;
+		script_.flow[0].f.isn -= 0xfffffffcu;
+		script_.flow[0].f.peer_isn -= 0xfffffffcu;
+		SCRIPT_LINES(sums ? "< a PA len 5 dss(a0 m0+5@4294967293 sum)"
+				  : "< a PA len 5 dss(a0 m0+5@4294967293)",
+			     sums ? "< a PA len 5 dss(a0 m5+5@2 sum)"
+				  : "< a PA len 5 dss(a0 m5+5@2)",
+			     "= 10",
+			     "+ 50ms",
+			     "> a A dss(A10)",
+			     "! write 5",
+			     sums ? "> a PA len 5 dss(A10 M0+5@4294967293 sum)"
+				  : "> a PA len 5 dss(A10 M0+5@4294967293)",
+			     "! write 5",
+			     sums ? "> a PA len 5 dss(A10 M5+5@2 sum)"
+				  : "> a PA len 5 dss(A10 M5+5@2)",
+			     "< a A dss(a10)");
+		script_end();
+	}
+}
+END_TEST
+
+/* ---- out of the window ---------------------------------------------------------------- */
+
+START_TEST(data_out_of_the_window_is_not_acknowledged)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       /* Far ahead, and far behind. */
+	       "< b PA len 5 dss(a0 m1000000000+5@1)",
+	       "? mp_bad_mapping 1",
+	       "+ 50ms",
+	       "> b A dss(A0)",
+	       "< b PA len 5 dss(a0 m-1000000+5@6)",
+	       "= 0",
+	       "+ 50ms",
+	       "> b A dss(A0)",
+	       "? subflows 2");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, fast_streams_have_whole_numbers,
+	  mapping_ahead_of_its_data, several_mappings_announced_in_any_order,
+	  mapping_boundary_within_a_segment, mappings_of_one_segment_out_of_stream_order,
+	  mapping_that_extends_another, mapping_of_used_bytes_extends_them,
+	  contradicting_mapping_is_void, repeated_mapping_and_data,
+	  mapping_longer_than_what_is_sent, split_segments_repeat_their_mapping,
+	  split_segments_lose_their_mapping, merged_segments_lose_a_mapping,
+	  data_sequence_numbers_wrap, data_fin_at_the_wrap, subflow_sequence_numbers_wrap,
+	  data_out_of_the_window_is_not_acknowledged)
