@@ -543,7 +543,8 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 	list_for_each(sf, &conn->subflows, link) {
 		tcp_set_window(&sf->tcp, window);
 		sf->tcp.want_send = sf->state == MPTCP_SUBFLOW_ACTIVE && want_data(conn);
-		drain_tcp(sf, false, sink, now_us);
+		/* MP_FAIL has no room beside data. */
+		drain_tcp(sf, sf->fail_pending, sink, now_us);
 	}
 	if (conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT) {
 		send_reinjections(conn, sink, now_us);

@@ -759,7 +759,11 @@ static void bend_dss(struct segment *s, const struct flow_state *f)
 	d.ssn = s->h.seq - f->isn + get_delta(b >> 4);
 	d.data_len = (uint16_t)(n + d.data_fin + get_delta(b >> 6));
 	d.has_checksum = d.has_map && w.cfg.checksum != !!(a & 0x20);
-	if (d.has_checksum) {
+	if ((a & 0x84) == 0x84) {
+		/* An infinite mapping, here or retroactive. */
+		d.data_len = 0;
+		d.data_fin = false;
+	} else if (d.has_checksum) {
 		if (d.data_len < n)
 			n = d.data_len;
 		d.checksum = (uint16_t)(mptcp_dss_checksum(d.dsn, d.ssn, d.data_len,

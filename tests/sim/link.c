@@ -105,6 +105,27 @@ static void tamper_join(struct sim_packet *p)
 	link_fix_checksum(p);
 }
 
+/* Breaks the checksum of a DSS option that has one. */
+static void break_sum(struct sim_packet *p, struct packet *parsed)
+{
+	size_t ip = ip_header_len(p->data), head = (size_t)(p->data[ip + 12] >> 4) * 4;
+	uint8_t *o = p->data + ip + 20, *end = p->data + ip + head;
+
+	if (!(parsed->tcp.mptcp.present & MPOPT_DSS) || !parsed->tcp.mptcp.dss.has_checksum ||
+	    !parsed->tcp.mptcp.dss.data_len)
+		return;
+	while (o < end && *o) {
+		if (*o == 1) {
+			o++;
+			continue;
+		}
+		if (*o == TCPOPT_MPTCP && o[2] >> 4 == MPTCP_SUB_DSS)
+			o[o[1] - 1] ^= 0x40;
+		o += o[1];
+	}
+	link_fix_checksum(p);
+}
+
 static bool is_out(const struct link *l)
 {
 	uint64_t now = l->sim->now_us - 1000 * SECOND;
@@ -142,6 +163,9 @@ static bool middlebox(struct link_dir *d, struct sim_packet *p, struct packet *p
 	}
 	if (lp->strip_data_from && d->data_count >= lp->strip_data_from)
 		link_strip_mptcp(p, parsed);
+	if (lp->break_sum_from && parsed->payload_len && d->data_count >= lp->break_sum_from &&
+	    d->data_count < lp->break_sum_from + 50)
+		break_sum(p, parsed);
 	if (lp->tamper_join && parsed->tcp.mptcp.present & (MPOPT_JOIN_SYNACK | MPOPT_JOIN_ACK))
 		tamper_join(p);
 	return !d->filter || d->filter(d, p, parsed);

@@ -314,8 +314,11 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	s->rejoin_delay_us = rng_log(&r, 50 * MS, 2 * SECOND);
 	s->rejoin = rng_percent(&r, 70);
 	s->accept_first = rng_percent(&r, 25);
-	if (profile == MIDDLEBOX)
+	if (profile == MIDDLEBOX) {
 		s->may_reset = true;
+		if (rng_percent(&r, 30))
+			s->link[0][rng_below(&r, 2)].break_sum_from = (uint32_t)rng_range(&r, 1, 100);
+	}
 	if (profile == RUDE) {
 		struct app_plan *p = &s->plan[0][rng_below(&r, 2)];
 
@@ -396,6 +399,7 @@ static void print_link(const struct link_params *p, const char *name, FILE *out)
 	SHOW(lose_third_ack, "");
 	SHOW(lose_first_data, "");
 	SHOW(tamper_join, "");
+	SHOW(break_sum_from, "");
 #undef SHOW
 	fputc('\n', out);
 }
@@ -580,7 +584,8 @@ static bool strips(const struct scenario *s)
 		for (int d = 0; d < 2; d++) {
 			const struct link_params *p = &s->link[i][d];
 
-			if (p->strip_syn || p->strip_third_ack || p->strip_data_from)
+			if (p->strip_syn || p->strip_third_ack || p->strip_data_from ||
+			    p->break_sum_from)
 				return true;
 		}
 	}

@@ -119,10 +119,38 @@ static void make_path_vanished(struct scenario *s)
 	s->check = check_path_vanished;
 }
 
+/* One stream ends at once, the other one goes on ten hours later. */
+static void check_half_closed(struct run *run)
+{
+	run_expect_complete(run, 0);
+	run_expect(run, run->sim.now_us > 1000 * SECOND + 10 * HOUR, "ended early");
+}
+
+static void make_half_closed_client(struct scenario *s)
+{
+	make_idle(s, true);
+	s->plan[0][0].total = 0;
+	s->plan[0][0].close_delay_us = 0;
+	s->plan[0][0].close = APP_CLOSE_WHEN_SENT;
+	s->plan[0][1].start_us = 10 * HOUR;
+	s->check = check_half_closed;
+}
+
+static void make_half_closed_server(struct scenario *s)
+{
+	make_idle(s, true);
+	s->plan[0][1].close = APP_CLOSE_WHEN_SENT;
+	s->plan[0][0].close_delay_us = 0;
+	s->plan[0][0].start_us = 10 * HOUR;
+	s->check = check_half_closed;
+}
+
 const struct directed directed_idle[] = {
 	{ "idle-day", make_idle_day },
 	{ "idle-day-proxy", make_idle_day_proxy },
 	{ "idle-lossy", make_idle_lossy },
+	{ "half-closed-client", make_half_closed_client },
+	{ "half-closed-server", make_half_closed_server },
 	{ "vanished", make_vanished },
 	{ "path-vanished", make_path_vanished },
 	{ NULL, NULL },

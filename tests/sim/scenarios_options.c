@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Directed scenarios: middleboxes that take MPTCP options out (RFC 8684, section
- * 3.7).  With one subflow the connection falls back and completes; a joined subflow
- * is reset and the others go on.  Never may a wrong byte come out.
+ * Directed scenarios: middleboxes that take MPTCP options out, or that make DSS checksums
+ * wrong (RFC 8684, section 3.7).  With one subflow the connection falls back and completes;
+ * a joined subflow is reset and the others go on.  Never may a wrong byte come out.
  */
 #include "sim.h"
 
@@ -200,6 +200,78 @@ static void make_mangle_first(struct scenario *s)
 	s->prepare = prepare_mangle_first;
 }
 
+/*
+ * On the only path there is no way around it: MP_FAIL, an infinite mapping, plain TCP.
+ * So that every byte can be verified it is the option's checksum that is broken, of a few
+ * packets so that a whole mapping has none that is right.
+ */
+static void check_failed(struct run *run)
+{
+	const struct counters *c = &run->client.counters, *s = &run->host.counters;
+
+	check_fallback(run);
+	run_expect(run, c->v[CNT_MP_BAD_CHECKSUM] + s->v[CNT_MP_BAD_CHECKSUM] > 0,
+		   "no checksum was wrong");
+	run_expect(run, c->v[CNT_MP_FAIL_OUT] && c->v[CNT_MP_FAIL_IN] && s->v[CNT_MP_FAIL_OUT] &&
+		   s->v[CNT_MP_FAIL_IN], "MP_FAIL was not sent by both");
+	run_expect(run, c->v[CNT_MP_INFINITE_IN] || s->v[CNT_MP_INFINITE_IN],
+		   "there was no infinite mapping");
+	run_expect(run, !c->v[CNT_MP_ORPHANED], "the subflow was reset");
+}
+
+static void make_bad_sum(struct scenario *s, bool up, bool down)
+{
+	one_path(s);
+	s->plan[0][0].total = s->plan[0][1].total = 1000000;
+	s->cfg[0].checksum = true;
+	s->link[0][UP].break_sum_from = up ? 100 : 0;
+	s->link[0][DOWN].break_sum_from = down ? 100 : 0;
+	s->check = check_failed;
+}
+
+static void make_bad_sum_up(struct scenario *s)
+{
+	make_bad_sum(s, true, false);
+}
+
+static void make_bad_sum_down(struct scenario *s)
+{
+	make_bad_sum(s, false, true);
+}
+
+static void make_bad_sum_both(struct scenario *s)
+{
+	make_bad_sum(s, true, true);
+}
+
+static void make_bad_sum_lossy(struct scenario *s)
+{
+	make_bad_sum(s, true, true);
+	for (int d = 0; d < 2; d++) {
+		s->link[0][d].loss = 20000;
+		s->link[0][d].reorder = 20000;
+		s->link[0][d].reorder_us = 5 * MS;
+	}
+}
+
+/* The last data there is, so that the end has to do without an infinite mapping. */
+static void check_last(struct run *run)
+{
+	run_expect_complete(run, 0);
+	run_expect(run, run->client.counters.v[CNT_MP_FAIL_OUT] &&
+		   run->host.counters.v[CNT_MP_FAIL_OUT], "MP_FAIL was not sent by both");
+}
+
+static void make_bad_sum_last(struct scenario *s)
+{
+	one_path(s);
+	s->plan[0][0].total = 0;
+	s->plan[0][1].total = 1000;
+	s->cfg[0].checksum = true;
+	s->link[0][DOWN].break_sum_from = 1;
+	s->check = check_last;
+}
+
 const struct directed directed_options[] = {
 	{ "strip-syn", make_strip_syn },
 	{ "strip-synack", make_strip_synack },
@@ -218,5 +290,10 @@ const struct directed directed_options[] = {
 	{ "strip-join-third-ack", make_strip_join_third_ack },
 	{ "mangle-joined", make_mangle_joined },
 	{ "mangle-first", make_mangle_first },
+	{ "bad-sum-up", make_bad_sum_up },
+	{ "bad-sum-down", make_bad_sum_down },
+	{ "bad-sum-both", make_bad_sum_both },
+	{ "bad-sum-lossy", make_bad_sum_lossy },
+	{ "bad-sum-last", make_bad_sum_last },
 	{ NULL, NULL },
 };

@@ -114,6 +114,7 @@ struct link_params {
 	bool lose_third_ack;            /* the first packet after the handshake */
 	bool lose_first_data;
 	bool tamper_join;               /* breaks the HMACs of joins */
+	uint32_t break_sum_from;        /* breaks DSS checksums of 50 data packets; 0: none */
 };
 
 struct outage {
