@@ -71,6 +71,9 @@
 	X(MP_OOO_DROPPED, "mp_ooo_dropped", "data dropped at connection level: no room out of order") \
 	X(MP_DUP, "mp_dup", "bytes received twice at connection level")                      \
 	X(MP_REINJECT, "mp_reinject", "ranges sent again on another subflow")                \
+	X(MP_OPPORTUNISTIC, "mp_opportunistic", "ranges sent again early: a slow subflow had shut the window") \
+	X(MP_PENALIZED, "mp_penalized", "times a subflow's congestion window was reduced for that") \
+	X(MP_REDUNDANT, "mp_redundant", "bytes sent on one more subflow by scheduler redundant") \
 	X(MP_RTO, "mp_rto", "data-level retransmission timeouts")                            \
 	X(MP_FASTCLOSE_IN, "mp_fastclose_in", "MP_FASTCLOSE received")                       \
 	X(MP_FASTCLOSE_OUT, "mp_fastclose_out", "MP_FASTCLOSE sent")                         \

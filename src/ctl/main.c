@@ -367,6 +367,7 @@ static void show_connection(const json_t *a)
 	printf("state       %s (MPTCP: %s)\n", text_of(c, "state"), text_of(c, "mptcp_state"));
 	printf("mode        %s, version %" PRId64 "%s\n", text_of(c, "mode"),
 	       number_of(c, "mptcp_version"), flag_of(c, "checksum") ? ", with checksums" : "");
+	printf("scheduler   %s\n", text_of(c, "scheduler"));
 	printf("age         %s\n", age_text(buf, number_of(c, "age_ms")));
 	printf("to server   %s\n", bytes_text(buf, number_of(c, "bytes_to_server")));
 	printf("to client   %s\n", bytes_text(buf, number_of(c, "bytes_to_client")));

@@ -361,12 +361,11 @@ static int set_congestion_control(struct config_parser *p, const char *value)
 
 static int set_scheduler(struct config_parser *p, const char *value)
 {
-	static const char *const later[] = { "blest", "roundrobin", "redundant", "cost", NULL };
 	struct config_common *c = p->service ? &p->service->common : &p->common;
 	const struct mptcp_sched_ops *sched = mptcp_sched_find(value);
 
 	if (!sched)
-		return one_of(value, later) ? not_yet(p, value) : not_a_value(p, value);
+		return not_a_value(p, value);
 	c->sched = sched;
 	c->set |= COMMON_SCHEDULER;
 	return 0;
@@ -564,7 +563,8 @@ const struct config_key config_keys[] = {
 	{ "congestion_control", CONFIG_MPTCP | CONFIG_SERVICE, false,
 	  "auto, lia, olia, balia, cubic or reno",
 	  set_congestion_control },
-	{ "scheduler", CONFIG_MPTCP | CONFIG_SERVICE, false, "minrtt", set_scheduler },
+	{ "scheduler", CONFIG_MPTCP | CONFIG_SERVICE, false,
+	  "blest, minrtt, roundrobin, redundant or cost", set_scheduler },
 
 	{ "address", CONFIG_SERVICE, true,
 	  "ADDRESS or ADDRESS/LENGTH, IPv4 or IPv6, separated by commas", set_address },

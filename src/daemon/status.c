@@ -63,12 +63,13 @@ static json_t *session_json(const struct session_info *s, uint64_t now_us)
 			json_array_append_new(subflows, subflow_json(sf, now_us));
 	}
 	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:b, s:o}",
+		"{s:I, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o}",
 		"id", (json_int_t)s->id, "client", endpoint_json(&s->client),
 		"server", endpoint_json(&s->server), "service", s->service ? s->service : "",
 		"state", s->state ? s->state : "", "mode", s->conn ? modes[s->conn->mode] : "pending",
 		"mptcp_version", s->conn ? s->conn->version : 0,
 		"mptcp_state", s->conn ? mptcp_state_name(s->conn->state) : "none",
+		"scheduler", s->conn ? s->conn->cfg.sched->name : "none",
 		"age_ms", usec_to_msec(now_us, s->created_us),
 		"bytes_to_server", (json_int_t)s->bytes_to_server,
 		"bytes_to_client", (json_int_t)s->bytes_to_client,

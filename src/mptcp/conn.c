@@ -114,7 +114,7 @@ void mptcp_config_default(struct mptcp_config *c)
 	tcp_config_default(&c->tcp);
 	c->tcp.cc = &tcp_cc_auto;
 	c->versions = MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1);
-	c->sched = &mptcp_sched_minrtt;
+	c->sched = &mptcp_sched_blest;
 	c->max_subflows = 8;
 	c->rcvbuf_initial = 384 * 1024;
 	c->rcvbuf_max = 8 * 1024 * 1024;
@@ -187,7 +187,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	}
 	/* The SYN takes the first octet of the data sequence space (section 3.1). */
 	conn->snd_una = conn->snd_nxt = idsn + 1;
-	conn->snd_wnd_edge = conn->snd_una;
+	conn->snd_wnd_edge = conn->unblocked = conn->snd_una;
 	stream_init(&conn->sendq, env->pool, conn->snd_una);
 	reasm_init(&conn->ooo, env->pool, OOO_GAPS_MAX);
 	conn->sndbuf = cfg->sndbuf_initial;

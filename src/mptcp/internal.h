@@ -123,6 +123,18 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us);
 /* Frees what no subflow and no peer needs any more. */
 void mptcp_send_release(struct mptcp_conn *conn);
 
+/* ---- buffers.c ---------------------------------------------------------------- */
+
+/* How many bytes the peer may have left unacknowledged, and how many may be on their way
+ * from it, now. */
+uint32_t mptcp_buffers_send(const struct mptcp_conn *conn);
+uint32_t mptcp_buffers_receive(const struct mptcp_conn *conn);
+/* After a DATA_ACK, after data that came in order. */
+void mptcp_buffers_tune_send(struct mptcp_conn *conn, uint64_t now_us);
+void mptcp_buffers_tune_receive(struct mptcp_conn *conn, uint64_t now_us);
+/* Before sending: takes back what a connection that was idle no longer needs. */
+void mptcp_buffers_idle(struct mptcp_conn *conn, uint64_t now_us);
+
 /* ---- hoard.c ------------------------------------------------------------------ */
 
 /* Copies what `sf` has sent and not had acknowledged out of the send queue. */

@@ -25,8 +25,9 @@
  * Stream offsets are data sequence numbers, also after a fallback.
  *
  * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
- * (DSS in), send.c (DSS out, scheduling, reinjection), hoard.c, fallback.c (plain TCP,
- * MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c (addresses, priorities, subflow death), sched*.c, crypto.c.
+ * (DSS in), send.c (DSS out, reinjection), sched*.c, hoard.c, buffers.c, fallback.c (plain
+ * TCP, MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c
+ * (addresses, priorities, subflow death), crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
 #define MPTCP_MPTCP_H
@@ -177,6 +178,9 @@ struct mptcp_subflow {
 	uint64_t last_map_dsn;          /* of the newest mapping sent here */
 	bool mapped;                    /* last_map_dsn is valid */
 	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
+	uint64_t sent_to;               /* the end of the furthest range sent here */
+	uint64_t penalized_us;          /* when it last was, for being in the way of others */
+	uint32_t last_turn;             /* of scheduler roundrobin */
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* payload, reinjections included */
@@ -237,6 +241,9 @@ struct mptcp_conn {
 	uint64_t snd_una, snd_nxt;
 	uint64_t snd_wnd_edge;          /* DATA_ACK + window */
 	uint32_t sndbuf;                /* current bound */
+	uint64_t snd_progress_us;       /* when snd_una last advanced */
+	uint64_t unblocked;             /* sent again early up to here, see send.c */
+	struct mptcp_sched_state sched;
 	bool send_blocked;              /* the caller was refused: tell it of room */
 	bool fin_queued, fin_sent, fin_acked;
 	bool fin_carried;               /* the last data brought DATA_FIN along */

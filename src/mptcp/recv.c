@@ -24,8 +24,6 @@
 #include "mptcp/internal.h"
 #include "wire/checksum.h"
 
-/* Rounds of window tuning are not shorter than this. */
-#define RECV_ROUND_MIN_US 10000u
 /* How far before the last edge told a client may stop that does not know the last ACKs. */
 #define UNMAPPED_DOUBT_BYTES 65536u
 /* Mappings kept for reuse, so that packets need no allocation. */
@@ -40,31 +38,6 @@ static void deliver(struct mptcp_conn *conn, const uint8_t *data, size_t len, bo
 	conn->rcv_nxt += len;
 	conn->bytes_received += len;
 	conn->deliver(conn->owner, data, len, transient);
-}
-
-/*
- * The window follows what arrives: twice what comes in one round trip of the slowest
- * subflow, so that the others need not wait for it while it repeats a loss.  The round
- * trips are those of the handshakes or of what we send, without the queues that the peer
- * itself fills: a window made for those would only fill them more.
- */
-static void tune_window(struct mptcp_conn *conn, uint64_t now_us)
-{
-	const struct mptcp_subflow *sf;
-	uint64_t rtt_us = RECV_ROUND_MIN_US, took_us = now_us - conn->rcv_round_us, want;
-
-	list_for_each(sf, &conn->subflows, link)
-		if (sf->tcp.srtt_us > rtt_us)
-			rtt_us = sf->tcp.srtt_us;
-	if (took_us < rtt_us)
-		return;
-	want = 2 * (conn->rcv_nxt - conn->rcv_round_dsn) * rtt_us / took_us;
-	if (want > conn->cfg.rcvbuf_max)
-		want = conn->cfg.rcvbuf_max;
-	if (want > conn->rcvbuf && pool_pressure(conn->env->pool) < 75)
-		conn->rcvbuf = (uint32_t)want;
-	conn->rcv_round_dsn = conn->rcv_nxt;
-	conn->rcv_round_us = now_us;
 }
 
 static void take_fin(struct mptcp_conn *conn)
@@ -131,7 +104,7 @@ static void recv_stream(struct mptcp_conn *conn, uint64_t dsn, const uint8_t *da
 		reasm_drop(&conn->ooo, conn->rcv_nxt);
 	}
 	take_fin(conn);
-	tune_window(conn, now_us);
+	mptcp_buffers_tune_receive(conn, now_us);
 }
 
 void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us)
@@ -169,14 +142,15 @@ void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us)
 
 uint32_t mptcp_recv_window(struct mptcp_conn *conn)
 {
+	uint32_t rcvbuf = mptcp_buffers_receive(conn);
 	uint64_t edge;
 
 	if (conn->mode != MPTCP_MODE_MPTCP) {
 		uint64_t held = conn->rcv_nxt - conn->consumed;
 
-		return held >= conn->rcvbuf ? 0 : conn->rcvbuf - held;
+		return held >= rcvbuf ? 0 : rcvbuf - held;
 	}
-	edge = seq64_max(conn->consumed + conn->rcvbuf, conn->rcv_adv);
+	edge = seq64_max(conn->consumed + rcvbuf, conn->rcv_adv);
 	conn->rcv_adv = edge;
 	return seq64_gt(edge, conn->rcv_nxt) ? edge - conn->rcv_nxt : 0;
 }

@@ -5,11 +5,18 @@
  *
  * The queue holds every byte until the peer has DATA_ACKed it and no live subflow may
  * still have to retransmit it: a subflow must repeat just the bytes that it sent first
- * (section 3.3.6); a stale one has them in a hoard of its own (hoard.c).  `snd_nxt` is the next byte never sent; ranges to be sent again, on
+ * (section 3.3.6); a stale one, and one far behind the others, has them in a hoard of its
+ * own (hoard.c).  `snd_nxt` is the next byte never sent; ranges to be sent again, on
  * whatever subflow, wait in `reinject`, sorted and disjoint, and go first.
  *
  * One call of mptcp_output() first lets each subflow repeat what TCP says is lost, then
  * schedules ranges, then sends the ACKs that no data segment has carried.
+ *
+ * Head-of-line blocking.  When what a slow subflow carries is all that keeps the window
+ * shut, and a faster one would bring it sooner, the faster one sends it too (opportunistic
+ * retransmission), and the slow one's congestion window is reduced (penalization): Raiciu et
+ * al., "How Hard Can It Be? Designing and Implementing a Deployable Multipath TCP", NSDI
+ * 2012, section 4.2.
  */
 #include <assert.h>
 #include <string.h>
@@ -25,6 +32,8 @@
 #define DATA_RTO_MAX_US 60000000u
 /* Data-level timeouts in a row before the peer counts as gone, as TCP's retries. */
 #define DATA_RETRIES 12
+/* A window that has less room than this is shut. */
+#define WINDOW_SHUT_BYTES 1500u
 /* What one data-level timeout sends again. */
 #define DATA_RTO_BURST  65536u
 
@@ -38,11 +47,12 @@ static uint64_t unacked(const struct mptcp_conn *conn)
 size_t mptcp_send_space(const struct mptcp_conn *conn)
 {
 	uint64_t held = unacked(conn);
+	uint32_t sndbuf = mptcp_buffers_send(conn);
 
 	if (conn->mode == MPTCP_MODE_PENDING || conn->fin_queued ||
-	    conn->state >= MPTCP_TIME_WAIT || held >= conn->sndbuf)
+	    conn->state >= MPTCP_TIME_WAIT || held >= sndbuf)
 		return 0;
-	return conn->sndbuf - held;
+	return sndbuf - held;
 }
 
 int mptcp_send_reserve(struct mptcp_conn *conn, size_t want, struct iovec *iov, int iov_max)
@@ -64,25 +74,6 @@ void mptcp_send_commit(struct mptcp_conn *conn, size_t len)
 	stream_commit(&conn->sendq, len);
 }
 
-/*
- * The send queue should cover what is in flight on all paths and what waits behind the
- * slowest of them: a few times the sum of the windows.
- */
-static void tune_sndbuf(struct mptcp_conn *conn)
-{
-	const struct mptcp_subflow *sf;
-	uint64_t want = 0;
-
-	list_for_each(sf, &conn->subflows, link)
-		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
-			want += sf->tcp.cwnd_bytes;
-	want *= 3;
-	if (want > conn->cfg.sndbuf_max)
-		want = conn->cfg.sndbuf_max;
-	if (want > conn->sndbuf && pool_pressure(conn->env->pool) < 75)
-		conn->sndbuf = want;
-}
-
 /* The lowest stream byte that `sf` may have to repeat, if it is below `until`. */
 static uint64_t oldest_held(const struct mptcp_subflow *sf, uint64_t until)
 {
@@ -98,6 +89,23 @@ static uint64_t oldest_held(const struct mptcp_subflow *sf, uint64_t until)
 	return until;
 }
 
+/*
+ * The peer has had from elsewhere what subflows still have to repeat, and it is as much as
+ * the queue may hold: they keep it for themselves.  Returns what the queue has to keep.
+ */
+static uint64_t free_of_laggards(struct mptcp_conn *conn, uint64_t until)
+{
+	uint64_t all = seq64_min(conn->snd_una, conn->sendq.end), kept = all;
+	struct mptcp_subflow *sf;
+
+	list_for_each(sf, &conn->subflows, link) {
+		if (conn->snd_una - oldest_held(sf, all) > conn->sndbuf / 2)
+			mptcp_hoard_fill(sf);
+		kept = oldest_held(sf, kept);
+	}
+	return seq64_max(kept, until);
+}
+
 void mptcp_send_release(struct mptcp_conn *conn)
 {
 	struct mptcp_subflow *sf;
@@ -108,9 +116,11 @@ void mptcp_send_release(struct mptcp_conn *conn)
 			sf->reinjected_records = 0;
 		until = oldest_held(sf, until);
 	}
+	if (conn->snd_una - until > conn->sndbuf && seq64_gt(conn->snd_una, until))
+		until = free_of_laggards(conn, until);
 	if (seq64_gt(until, conn->sendq.begin))
 		stream_release(&conn->sendq, until);
-	if (conn->send_blocked && mptcp_send_space(conn) >= conn->sndbuf / 4) {
+	if (conn->send_blocked && mptcp_send_space(conn) >= mptcp_buffers_send(conn) / 4) {
 		conn->send_blocked = false;
 		conn->events |= MPTCP_EVENT_SENDABLE;
 	}
@@ -162,7 +172,7 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 	conn->rto_backoff = 0;
 	conn->rto_deadline_us = TIMER_NEVER;
 	mptcp_send_arm_rto(conn, now_us);
-	tune_sndbuf(conn);
+	mptcp_buffers_tune_send(conn, now_us);
 	mptcp_send_release(conn);
 }
 
@@ -341,9 +351,26 @@ uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
 	return sf->tcp.flight_bytes ? 0 : room;
 }
 
-static bool want_data(const struct mptcp_conn *conn)
+/* Where a subflow that sends the stream on its own goes on. */
+static uint64_t redundant_from(const struct mptcp_subflow *sf)
 {
-	return conn->reinject_count || seq64_lt(conn->snd_nxt, conn->sendq.end);
+	return sf->bytes_sent ? seq64_max(sf->sent_to, sf->conn->snd_una) : sf->conn->snd_una;
+}
+
+static bool is_redundant(const struct mptcp_conn *conn)
+{
+	return conn->cfg.sched->redundant && conn->mode == MPTCP_MODE_MPTCP;
+}
+
+/* Whether there is something that `sf` could send. */
+static bool wants_data(const struct mptcp_subflow *sf)
+{
+	const struct mptcp_conn *conn = sf->conn;
+
+	if (sf->state != MPTCP_SUBFLOW_ACTIVE)
+		return false;
+	return conn->reinject_count || seq64_lt(conn->snd_nxt, conn->sendq.end) ||
+	       (is_redundant(conn) && seq64_lt(redundant_from(sf), conn->sendq.end));
 }
 
 /* Sends [begin, end), or its beginning, on `sf`; returns how much, 0 when it could not. */
@@ -369,6 +396,8 @@ static uint32_t send_range(struct mptcp_subflow *sf, uint64_t begin, uint32_t le
 		tcp_tx_set_checksum(&sf->tcp, &tx,
 				    mptcp_dss_checksum(begin, tx.seq - sf->tcp.iss, len, sum));
 	}
+	if (!sf->bytes_sent || seq64_gt(begin + len, sf->sent_to))
+		sf->sent_to = begin + len;
 	sf->bytes_sent += len;
 	mptcp_emit(sf, &tx, sink, now_us);
 	return len;
@@ -427,15 +456,110 @@ static void send_reinjections(struct mptcp_conn *conn, const struct packet_sink 
 	}
 }
 
+/* ---- head-of-line blocking -------------------------------------------------------------- */
+
+/* Whether nothing but the window, or the bound of our queue, keeps us from sending more. */
+static bool is_blocked(const struct mptcp_conn *conn)
+{
+	if (conn->mode != MPTCP_MODE_MPTCP || conn->reinject_count ||
+	    conn->snd_una == conn->snd_nxt)
+		return false;
+	if (seq64_lt(conn->snd_nxt, conn->sendq.end))
+		return seq64_lt(conn->snd_wnd_edge, conn->snd_nxt + WINDOW_SHUT_BYTES);
+	return conn->send_blocked && !conn->fin_queued;
+}
+
+/* At most once per round trip, and not while congestion is being answered anyway. */
+static void penalize(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	if (now_us - sf->penalized_us < sf->tcp.srtt_us ||
+	    sf->tcp.recovery != TCP_RECOVERY_NONE)
+		return;
+	sf->penalized_us = now_us;
+	counter_inc(sf->conn->env->counters, CNT_MP_PENALIZED);
+	tcp_penalize(&sf->tcp, now_us);
+}
+
+/*
+ * Sends the beginning of what is outstanding on a faster subflow, too, where it would arrive
+ * there before it does where it is.  `unblocked` is the end of what was treated so.
+ */
+static void unblock(struct mptcp_conn *conn, const struct packet_sink *sink, uint64_t now_us)
+{
+	while (is_blocked(conn)) {
+		uint64_t begin = seq64_max(conn->unblocked, conn->snd_una);
+		struct mptcp_subflow *sf, *holder;
+		const struct tcp_record *rec;
+		uint32_t len;
+
+		conn->sched.blocked = true;
+		if (begin == conn->snd_nxt)
+			return;
+		holder = find_holder(conn, begin, &rec);
+		if (!holder || holder->stale)
+			return;
+		len = rec->len - (uint32_t)(begin - rec->offset);
+		sf = mptcp_sched_fastest(conn, len, holder);
+		if (!sf || now_us + sf->tcp.srtt_us >= rec->sent_us + holder->tcp.srtt_us)
+			return;
+		len = send_range(sf, begin, len, sink, now_us);
+		if (!len)
+			return;
+		sf->reinjected_records++;
+		conn->unblocked = begin + len;
+		conn->bytes_reinjected += len;
+		counter_inc(conn->env->counters, CNT_MP_OPPORTUNISTIC);
+		penalize(holder, now_us);
+	}
+}
+
+/* ---- new data ------------------------------------------------------------------------- */
+
+/* See sched_redundant.c. */
+static void send_redundantly(struct mptcp_conn *conn, const struct packet_sink *sink,
+			     uint64_t now_us)
+{
+	uint64_t end = seq64_min(conn->sendq.end, conn->snd_wnd_edge);
+	struct mptcp_subflow *sf;
+
+	list_for_each(sf, &conn->subflows, link) {
+		while (mptcp_sched_eligible(sf)) {
+			uint64_t begin = redundant_from(sf);
+			uint32_t len = 0, fresh = 0;
+
+			if (seq64_lt(begin, end))
+				len = send_range(sf, begin, end - begin > UINT32_MAX
+								    ? UINT32_MAX
+								    : (uint32_t)(end - begin),
+						 sink, now_us);
+			if (!len)
+				break;
+			if (seq64_gt(begin + len, conn->snd_nxt)) {
+				fresh = (uint32_t)(begin + len - conn->snd_nxt);
+				conn->snd_nxt += fresh;
+				conn->bytes_sent += fresh;
+			}
+			counter_add(conn->env->counters, CNT_MP_REDUNDANT, len - fresh);
+		}
+	}
+}
+
+static uint32_t at_most(uint32_t len, uint32_t most)
+{
+	return len < most ? len : most;
+}
+
 static void send_new(struct mptcp_conn *conn, const struct packet_sink *sink, uint64_t now_us)
 {
+	uint32_t turn = conn->mode == MPTCP_MODE_FALLBACK ? 0 : conn->cfg.sched->turn_segments;
+
 	while (seq64_lt(conn->snd_nxt, conn->sendq.end)) {
 		uint64_t end = seq64_min(conn->sendq.end, conn->snd_wnd_edge);
 		struct mptcp_subflow *sf;
 		uint32_t len;
 
 		if (seq64_leq(end, conn->snd_nxt))
-			return;
+			break;
 		len = end - conn->snd_nxt > UINT32_MAX ? UINT32_MAX
 						       : (uint32_t)(end - conn->snd_nxt);
 		sf = conn->mode == MPTCP_MODE_FALLBACK
@@ -443,12 +567,15 @@ static void send_new(struct mptcp_conn *conn, const struct packet_sink *sink, ui
 			     : conn->cfg.sched->pick(conn, len, NULL, now_us);
 		if (!sf)
 			return;
+		if (turn)
+			len = at_most(len, turn * tcp_payload_mss(&sf->tcp, sf->tcp.option_len));
 		len = send_range(sf, conn->snd_nxt, len, sink, now_us);
 		if (!len)
 			return;
 		conn->snd_nxt += len;
 		conn->bytes_sent += len;
 	}
+	unblock(conn, sink, now_us);
 }
 
 /* Our stream's end: DATA_FIN once everything before it was sent. */
@@ -542,17 +669,21 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 	window = mptcp_recv_window(conn);
 	list_for_each(sf, &conn->subflows, link) {
 		tcp_set_window(&sf->tcp, window);
-		sf->tcp.want_send = sf->state == MPTCP_SUBFLOW_ACTIVE && want_data(conn);
+		sf->tcp.want_send = wants_data(sf);
 		/* MP_FAIL has no room beside data. */
 		drain_tcp(sf, sf->fail_pending, sink, now_us);
 	}
 	if (conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT) {
+		mptcp_buffers_idle(conn, now_us);
 		send_reinjections(conn, sink, now_us);
-		send_new(conn, sink, now_us);
+		if (is_redundant(conn))
+			send_redundantly(conn, sink, now_us);
+		else
+			send_new(conn, sink, now_us);
 		send_fin(conn, now_us);
 	}
 	list_for_each(sf, &conn->subflows, link) {
-		sf->tcp.want_send = sf->state == MPTCP_SUBFLOW_ACTIVE && want_data(conn);
+		sf->tcp.want_send = wants_data(sf);
 		drain_tcp(sf, true, sink, now_us);
 	}
 	mptcp_send_arm_rto(conn, now_us);

@@ -343,3 +343,19 @@ void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
 		tc->backoff++;
 	tc->deadline_us[TCP_TIMER_RTO] = now_us + tcp_rtt_timeout(tc, tc->backoff);
 }
+
+/* ---- from outside --------------------------------------------------------------- */
+
+void tcp_penalize(struct tcp_conn *tc, uint64_t now_us)
+{
+	uint32_t least = 2 * tcp_smss(tc);
+
+	if (tc->recovery != TCP_RECOVERY_NONE)
+		return;
+	if (tc->cwnd_bytes < tc->ssthresh_bytes) {
+		tc->cwnd_bytes = tc->cwnd_bytes / 2 > least ? tc->cwnd_bytes / 2 : least;
+		return;
+	}
+	tc->cfg.cc->on_loss(tc, now_us);
+	tc->cwnd_bytes = tc->ssthresh_bytes;
+}

@@ -316,6 +316,12 @@ void tcp_input(struct tcp_conn *tc, const struct packet *p, uint64_t now_us,
  */
 size_t tcp_rx_pop(struct tcp_conn *tc, const uint8_t **data, uint32_t *seq,
 		  uint64_t now_us);
+/*
+ * Sending less would help others: reduces cwnd as for a loss.  In slow start ssthresh stays,
+ * so that a subflow that was slowed down too early finds its window again (Paasch et al.,
+ * "Experimental Evaluation of Multipath TCP Schedulers", CSWS 2014, section 3).
+ */
+void tcp_penalize(struct tcp_conn *tc, uint64_t now_us);
 /* Sets the receive window to advertise; an opening worth telling asks for an ACK. */
 void tcp_set_window(struct tcp_conn *tc, uint32_t bytes);
 

@@ -110,7 +110,7 @@ START_TEST(test_defaults)
 	ck_assert(s->mptcp.tcp.ecn);
 	ck_assert_uint_eq(s->mptcp.max_subflows, 8);
 	ck_assert_str_eq(s->mptcp.tcp.cc->name, "auto");
-	ck_assert_str_eq(s->mptcp.sched->name, "minrtt");
+	ck_assert_str_eq(s->mptcp.sched->name, "blest");
 	config_free(c);
 }
 END_TEST
@@ -147,7 +147,7 @@ START_TEST(test_everything)
 		"ecn = off\n"
 		"max_subflows = 3\n"
 		"congestion_control = reno\n"
-		"scheduler = minrtt\n"
+		"scheduler = cost\n"
 		"[service two.b-2_]\n"
 		"address = 2001:db8:2::5\n"
 		"port = 1-65535\n"
@@ -159,7 +159,7 @@ START_TEST(test_everything)
 		"checksum = on-request\n"
 		"max_subflows = 32\n"
 		"congestion_control = cubic\n"
-		"scheduler = minrtt");
+		"scheduler = redundant");
 	const struct proxy_service *one = &c->proxy.services[0], *two = &c->proxy.services[1];
 	char buf[IP_ENDPOINT_STRLEN];
 
@@ -276,10 +276,8 @@ START_TEST(test_mptcp_mistakes)
 		  "max_subflows: 33 is out of range; allowed: 1 to 32");
 	bad_mptcp("congestion_control = vegas", "congestion_control: \"vegas\" is not a value of "
 		  "this key; allowed: auto, lia, olia, balia, cubic or reno");
-	bad_mptcp("scheduler = blest",
-		  "scheduler: \"blest\" is not supported by this version; allowed: minrtt");
-	bad_mptcp("scheduler = best",
-		  "scheduler: \"best\" is not a value of this key; allowed: minrtt");
+	bad_mptcp("scheduler = best", "scheduler: \"best\" is not a value of this key; "
+		  "allowed: blest, minrtt, roundrobin, redundant or cost");
 }
 END_TEST
 

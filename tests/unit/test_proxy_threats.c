@@ -22,13 +22,13 @@ static void server_sends(uint64_t len)
 static void fill_memory(void)
 {
 	world_begin(PROXY_CONNECT_FIRST);
-	w.config.memory_bytes = 1 << 20;
+	w.config.memory_bytes = 128 << 10;      /* little, so that one can fill it */
 	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
 	establish();
 	w.read_slowly = true;
 	server_sends(64 << 20);
 	run(5 * SECOND);
-	ck_assert_uint_ge(proxy_memory(w.proxy), (1u << 20) / 100 * EVICT_WATCH_PERCENT);
+	ck_assert_uint_ge(proxy_memory(w.proxy), (128u << 10) / 100 * LIMITS_MEMORY_PERCENT);
 }
 
 START_TEST(never_reading_is_ended_when_memory_is_short)
