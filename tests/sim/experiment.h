@@ -119,7 +119,7 @@ struct experiment {
 };
 
 /* One list per file, ended by a name of NULL. */
-extern const struct experiment exp_coupled[];
+extern const struct experiment exp_coupled[], exp_paths[];
 
 /* ---- measures; `arg` is a flow unless said otherwise ------------------------- */
 
