@@ -43,6 +43,11 @@ struct tcp_cc_ops {
 	/* Recovery was needless: bring back the state from before on_loss/on_rto; the
 	 * caller restores cwnd and ssthresh. */
 	void (*on_undo)(struct tcp_conn *tc, uint64_t now_us);
+	/*
+	 * The window that stands for this subflow in its coupling's sums, in bytes.  NULL: cwnd,
+	 * or ssthresh while that shrinks.
+	 */
+	double (*window)(const struct tcp_conn *tc);
 	/* Sending resumes after `idle_us` without data outstanding. */
 	void (*on_idle)(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us);
 };

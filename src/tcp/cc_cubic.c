@@ -22,6 +22,11 @@
  * takes more than one would on its own; and w is proportional to the square of CUBIC's
  * window on the path, so load moves away from loss.  With one active subflow f is 1.
  *
+ * What stands for w is the height that the window had at the last loss, or has now if that
+ * is more.  Sawtooths of several subflows do not rise and fall together; by momentary windows
+ * the greatest would always be one near its height, and the sum of all too large: with four
+ * subflows by a tenth and more.
+ *
  * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
  * ends it early, only guesses that the path is full.
  *
@@ -60,9 +65,9 @@ struct cubic {
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_conn *)0)->cc_state), "cc_state");
 
-static struct cubic *cubic(struct tcp_conn *tc)
+static struct cubic *cubic(const struct tcp_conn *tc)
 {
-	return (struct cubic *)tc->cc_state;
+	return (struct cubic *)(uintptr_t)tc->cc_state;
 }
 
 static void cubic_init(struct tcp_conn *tc, uint64_t now_us)
@@ -70,6 +75,14 @@ static void cubic_init(struct tcp_conn *tc, uint64_t now_us)
 	(void)now_us;
 	memset(cubic(tc), 0, sizeof(struct cubic));
 	hystart_init(&cubic(tc)->hystart, tc->snd_nxt);
+}
+
+static double cubic_window(const struct tcp_conn *tc)
+{
+	double cwnd = tcp_coupling_cwnd(tc);
+	double height = (double)cubic(tc)->now.cwnd_prior * tcp_cc_smss(tc);
+
+	return height > cwnd ? height : cwnd;
 }
 
 /* f^2 of this subflow now. */
@@ -230,6 +243,7 @@ const struct tcp_cc_ops tcp_cc_cubic = {
 const struct tcp_cc_ops tcp_cc_auto = {
 	.name = "auto",
 	.coupled = true,
+	.window = cubic_window,
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,
 	.on_loss = cubic_on_loss,

@@ -38,12 +38,17 @@ bool tcp_coupling_is_active(const struct tcp_conn *tc, uint64_t now_us)
 	return tc->flight_bytes || (tc->last_send_us && now_us - tc->last_send_us < tc->rto_us);
 }
 
-double tcp_coupling_window(const struct tcp_conn *tc)
+double tcp_coupling_cwnd(const struct tcp_conn *tc)
 {
 	/* While proportional rate reduction is at work, cwnd is what that makes it. */
 	if (tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_CWR)
 		return tc->ssthresh_bytes;
 	return tc->cwnd_bytes;
+}
+
+double tcp_coupling_window(const struct tcp_conn *tc)
+{
+	return tc->cfg.cc->window ? tc->cfg.cc->window(tc) : tcp_coupling_cwnd(tc);
 }
 
 static void add(struct tcp_coupling_sum *sum, const struct tcp_conn *tc)

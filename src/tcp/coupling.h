@@ -45,8 +45,9 @@ void tcp_coupling_leave(struct tcp_conn *tc);
  * leaves idle, or whose path is dead, takes no share from the others.
  */
 bool tcp_coupling_is_active(const struct tcp_conn *tc, uint64_t now_us);
-/* The window that counts: ssthresh while it shrinks after a loss or a mark (RFC 6356,
- * section 3). */
+/* cwnd, or ssthresh while that shrinks after a loss or a mark (RFC 6356, section 3). */
+double tcp_coupling_cwnd(const struct tcp_conn *tc);
+/* The window that counts: what the controller says, else the above. */
 double tcp_coupling_window(const struct tcp_conn *tc);
 /*
  * Sums over `tc`, which counts as active, and the other members of its coupling.  False,
