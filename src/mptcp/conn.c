@@ -758,7 +758,8 @@ void mptcp_check(const struct mptcp_conn *conn)
 	list_for_each(sf, &conn->subflows, link) {
 		assert(sf->conn == conn && sf->state != MPTCP_SUBFLOW_DEAD);
 		assert(conn->mode != MPTCP_MODE_FALLBACK || !sf->join || sf->reset_pending);
-		assert(!stream_len(&sf->held) || conn->failed || sf->reset_pending);
+		assert(!stream_len(&sf->held) || conn->failed || conn->joined_once ||
+		       sf->reset_pending);
 		tcp_check(&sf->tcp);
 		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 			sending = true;

@@ -167,7 +167,9 @@ struct mptcp_subflow {
 	uint32_t map_count;
 	uint8_t *map_buffer;            /* payload of an unfinished mapping (checksums only) */
 	uint32_t map_buffered;
-	struct stream held;             /* bytes after a wrong checksum, see fallback.c */
+	struct stream held;             /* bytes that wait for a mapping or, after a wrong
+					 * checksum, for the peer's fallback */
+	bool dss_here;                  /* the last packet had a DSS */
 
 	bool echo_pending;              /* ADD_ADDR to be echoed */
 	struct mptcp_add_addr echo;

@@ -286,7 +286,7 @@ void mptcp_recv_hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *d
 	}
 	/* Once what the window allowed, and once that again, repeated. */
 	if (stream_len(&sf->held) + len > 2 * (sf->conn->rcv_told - sf->conn->rcv_nxt))
-		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "too much after a wrong checksum");
+		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "too much without a mapping");
 	else if (stream_append(&sf->held, data, len) < len)
 		mptcp_subflow_reset(sf, MPTCP_RST_RESOURCES, "out of memory");
 }
@@ -447,12 +447,71 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 	return len;
 }
 
+/* Takes the bytes at `offset` as far as mappings for them are known; returns how many. */
+static size_t recv_mapped(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data,
+			  size_t len, bool transient, uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	size_t done = 0, n;
+
+	while (done < len && !sf->reset_pending && !conn->failed) {
+		struct mptcp_map *m = list_first(&sf->maps, struct mptcp_map, link);
+
+		if (m && seq64_leq(m->ssn + m->len, offset)) {
+			map_free(sf, m);
+			continue;
+		}
+		if (!m || seq64_gt(m->ssn, offset))
+			break;
+		n = m->ssn + m->len - offset;
+		if (n > len - done)
+			n = len - done;
+		if (conn->checksum_on)
+			n = recv_checked(sf, m, data + done, n, now_us);
+		else
+			recv_stream(conn, m->dsn + (offset - m->ssn), data + done, n, transient,
+				    now_us);
+		done += n;
+		offset += n;
+		sf->map_offset = offset;
+	}
+	return done;
+}
+
+/*
+ * Bytes that came with a DSS option, but without a mapping for them, wait: it may come
+ * behind them (section 3.3.1).  If bytes behind them are mapped, a middlebox that merges
+ * segments has eaten it; then they are dropped, and for lack of a DATA_ACK the peer sends
+ * them again.
+ */
+static void recv_waiting(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	struct iovec iov;
+
+	while (stream_len(&sf->held) && !sf->reset_pending) {
+		size_t done, n = stream_len(&sf->held);
+		const struct mptcp_map *m;
+
+		while (stream_gather(&sf->held, sf->held.begin, n, &iov, 1) < 1)
+			n = (n + 1) / 2;
+		done = recv_mapped(sf, sf->held.begin, iov.iov_base, iov.iov_len, true, now_us);
+		if (!done && !sf->reset_pending) {
+			m = list_first(&sf->maps, struct mptcp_map, link);
+			if (!m || seq64_geq(m->ssn, sf->held.end))
+				return;
+			done = m->ssn - sf->held.begin;
+			sf->map_offset = m->ssn;
+			counter_add(sf->conn->env->counters, CNT_MP_UNMAPPED, done);
+		}
+		stream_release(&sf->held, sf->held.begin + done);
+	}
+}
+
 void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len, uint32_t seq,
 			bool transient, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 	uint64_t offset = mptcp_rcv_offset(sf, seq);
-	struct mptcp_map *m;
 	size_t n;
 
 	sf->bytes_received += len;
@@ -480,39 +539,28 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 			sf->map_offset = offset + len;
 			return;
 		}
-		m = list_first(&sf->maps, struct mptcp_map, link);
-		if (m && seq64_leq(m->ssn + m->len, offset)) {
-			map_free(sf, m);
-			continue;
-		}
-		if (!m || seq64_gt(m->ssn, offset)) {
-			/* Data without a mapping: the options were lost on the way. */
-			if (!may_read_unmapped(conn) || conn->fin_known) {
-				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
-				mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
-				return;
-			}
-			/* A peer that has sent MP_FAIL does so on purpose. */
-			conn->fallback_acks = !conn->infinite_out;
-			conn->unmapped_us = now_us;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping",
-					now_us);
-			continue;
-		}
-		n = m->ssn + m->len - offset;
-		if (n > len)
-			n = len;
-		if (conn->checksum_on) {
-			n = recv_checked(sf, m, data, n, now_us);
-			if (!n)
-				return;
-		} else {
-			recv_stream(conn, m->dsn + (offset - m->ssn), data, n, transient, now_us);
-		}
+		n = stream_len(&sf->held) ? 0
+					  : recv_mapped(sf, offset, data, len, transient, now_us);
 		data += n;
 		len -= n;
 		offset += n;
-		sf->map_offset = offset;
+		if (n || !len || sf->reset_pending)
+			continue;
+		if (stream_len(&sf->held) || (conn->joined_once && sf->dss_here)) {
+			mptcp_recv_hold(sf, offset, data, len);
+			recv_waiting(sf, now_us);
+			return;
+		}
+		/* Without any option they were lost on the way. */
+		if (!may_read_unmapped(conn) || conn->fin_known) {
+			counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
+			mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
+			return;
+		}
+		/* A peer that has sent MP_FAIL does so on purpose. */
+		conn->fallback_acks = !conn->infinite_out;
+		conn->unmapped_us = now_us;
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "data without a mapping", now_us);
 	}
 }
 
@@ -634,6 +682,7 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 			  o->tcprst.reason,
 			  o->tcprst.flags & MPTCP_TCPRST_TRANSIENT ? ", transient" : "");
 	}
+	sf->dss_here = o->present & MPOPT_DSS;
 	if (conn->mode != MPTCP_MODE_MPTCP)
 		return;
 	if (p->tcp.flags & TCP_RST) {
@@ -656,6 +705,8 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 	if (o->present & MPOPT_DSS) {
 		sf->confirmed = true;
 		recv_dss(sf, p, now_us);
+		if (conn->joined_once)
+			recv_waiting(sf, now_us);
 	}
 	if (o->present & MPOPT_FAIL && conn->mode == MPTCP_MODE_MPTCP)
 		mptcp_fail_received(sf, o->fail.dsn, false, now_us);

@@ -234,6 +234,70 @@ START_TEST(merged_segments_lose_a_mapping)
 }
 END_TEST
 
+START_TEST(mapping_behind_its_data)
+{
+	/* A middlebox that moved an option to another segment, or its sender's choice. */
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b PA len 5 of 0 dss(a0)",
+	       "= 0",
+	       "+ 50ms",
+	       "> b A dss(A0)",
+	       "< b PA len 5 of 5 dss(a0 m0+10@1)",
+	       "= 10",
+	       "+ 50ms",
+	       "> b A dss(A10)",
+	       "< b PA len 5 of 10 dss(a0)",
+	       "< b A dss(a0 m10+5@11)",
+	       "= 15",
+	       "+ 50ms",
+	       "> b A dss(A15)");
+}
+END_TEST
+
+START_TEST(merged_segments_lose_a_mapping_among_two)
+{
+	/* Here they wait, until it is clear that it is lost; then they come again. */
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b PA len 10 dss(a0 m0+5@1)",
+	       "= 5",
+	       "+ 50ms",
+	       "> b A dss(A5)",
+	       "< b PA len 5 dss(a0 m10+5@11)",
+	       "? mp_unmapped 5",
+	       "+ 50ms",
+	       "> b A dss(A5)",
+	       "< a PA len 5 dss(a0 m5+5@1)",
+	       "= 15",
+	       "+ 50ms",
+	       "> a A dss(A15)",
+	       "? subflows 2");
+}
+END_TEST
+
+START_TEST(unmapped_data_is_bounded)
+{
+	static char line[40];
+	int n;
+
+	script_begin(1);
+	script_.p.cfg.rcvbuf_initial = script_.p.cfg.rcvbuf_max = 65536;
+	SCRIPT_LINES(OPEN, JOIN_B);
+	/* A window of it, and once that again; then the path counts as broken. */
+	for (n = 0; n < 200 && script_.p.conn->subflow_count == 2; n++) {
+		snprintf(line, sizeof(line), "< b A len 1400 of %d dss(a0)", 1400 * n);
+		SCRIPT_LINES(line);
+		peer_run(&script_.p);
+		peer_forget(&script_.p);
+		ck_assert_uint_le(script_.p.pool.used_bytes, 3 * 65536 + POOL_BLOCK);
+	}
+	ck_assert_int_ge(n, 65536 / 1400);
+	ck_assert_int_le(n, 4 * 65536 / 1400);
+	peer_forget(&script_.p);
+	SCRIPT_LINES("? subflows 1", "= 0");
+	script_end();
+}
+END_TEST
+
 /* ---- ends of the sequence spaces ------------------------------------------------------ */
 
 /* Puts both streams of an open connection at `dsn`. */
@@ -366,5 +430,7 @@ UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, fast_streams_have_whole_
 	  contradicting_mapping_is_void, repeated_mapping_and_data,
 	  mapping_longer_than_what_is_sent, split_segments_repeat_their_mapping,
 	  split_segments_lose_their_mapping, merged_segments_lose_a_mapping,
+	  mapping_behind_its_data, merged_segments_lose_a_mapping_among_two,
+	  unmapped_data_is_bounded,
 	  data_sequence_numbers_wrap, data_fin_at_the_wrap, subflow_sequence_numbers_wrap,
 	  data_out_of_the_window_is_not_acknowledged)
