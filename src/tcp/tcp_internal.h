@@ -10,10 +10,10 @@
 #include "tcp/tcp.h"
 
 #define TCP_DELACK_US       40000u
-/* The first segments, with which the peer opens its window, are acknowledged sooner; an
- * answer that comes at once still carries the ACK. */
+/* The first segments, with which the peer opens its window, are acknowledged sooner, but so
+ * that the answer of a busy server still carries the ACK. */
 #define TCP_QUICK_ACKS      16u
-#define TCP_QUICK_ACK_US    1000u
+#define TCP_QUICK_ACK_US    5000u
 #define TCP_WINDOW_ENOUGH   32768u      /* more than a peer sends at first */
 #define TCP_CHALLENGE_MAX   10u         /* per second and connection */
 #define TCP_PAWS_EXPIRY_US  (24ull * 24 * 3600 * 1000000)

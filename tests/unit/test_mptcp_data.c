@@ -835,7 +835,7 @@ START_TEST(unread_data_closes_the_window)
 	peer_init(&p);
 	p.cfg.rcvbuf_initial = p.cfg.rcvbuf_max = 102400;
 	peer_open(&p);
-	peer_advance(&p, 1000); /* the SYN/ACK's window was not scaled */
+	peer_advance(&p, 5000); /* the SYN/ACK's window was not scaled */
 	for (int i = 0; i < 10; i++) {
 		struct packet d = peer_data(&p, &p.first, (uint64_t)i * sizeof(block), block,
 					    sizeof(block));

@@ -29,7 +29,7 @@ START_TEST(keys_on_first_data)
 	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_MPTCP);
 	ck_assert_uint_eq(p.received_len, 5);
 	ck_assert_mem_eq(p.received, "hello", 5);
-	peer_advance(&p, 1000);
+	peer_advance(&p, 5000);
 	ack = peer_next(&p);
 	ck_assert_ptr_nonnull(ack);
 	ck_assert_uint_eq(ack->tcp.mptcp.present, MPOPT_DSS);
