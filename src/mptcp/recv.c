@@ -269,6 +269,12 @@ static void recv_plain(struct mptcp_subflow *sf, uint64_t offset, const uint8_t 
 			if (conn->infinite_in && seq64_geq(dsn, conn->infinite_in_dsn))
 				goto next;
 		}
+		if (conn->mode == MPTCP_MODE_MPTCP && seq64_gt(dsn + n, conn->rcv_told)) {
+			/* Dropped, it would be missing: TCP has acknowledged it. */
+			counter_inc(conn->env->counters, CNT_MP_BAD_MAPPING);
+			mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "beyond the window");
+			return;
+		}
 		recv_stream(conn, dsn, data, n, transient, now_us);
 next:
 		data += n;

@@ -371,6 +371,24 @@ START_TEST(tcprst_with_any_reason)
 }
 END_TEST
 
+START_TEST(too_much_outstanding_data)
+{
+	script_begin(1);
+	SCRIPT_LINES(OPEN, JOIN_B);
+	/* The first subflow falls silent, and there is no memory for a copy of what it still
+	 * has to repeat: what the other one has delivered stays in the send queue for it. */
+	script_.p.conn->cfg.sndbuf_max = 100;
+	SCRIPT_LINES("! write 700", "> a PA len 700 dss(A0 M0+700@1)");
+	script_.p.pool.limit_bytes = 1;
+	peer_advance(&script_.p, 3000000);
+	peer_forget(&script_.p);
+	SCRIPT_LINES("< b A ack 701 dss(a700)",
+		     "> a RA tcprst(4 T)",
+		     "? subflows 1");
+	script_end();
+}
+END_TEST
+
 UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
 	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
@@ -381,4 +399,5 @@ UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
 	  each_subflow_waits_its_time, fastclose_on_ack_ends_all_subflows,
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
-	  fastclose_from_both_sides, fastclose_at_once, tcprst_with_any_reason)
+	  fastclose_from_both_sides, fastclose_at_once, tcprst_with_any_reason,
+	  too_much_outstanding_data)

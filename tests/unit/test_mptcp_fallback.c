@@ -145,6 +145,25 @@ START_TEST(agreed_and_then_only_the_end)
 }
 END_TEST
 
+START_TEST(agreed_and_then_beyond_the_window)
+{
+	script_begin(1);
+	script_.p.cfg.rcvbuf_initial = script_.p.cfg.rcvbuf_max = 8192;
+	SCRIPT_LINES(OPEN_SUM,
+		     "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		     "> a A dss(A0) fail(0)",
+		     /* More than was offered at the data level cannot be dropped here. */
+		     "< a PA len 5000 of 5 dss(a0 m5+5000@6 sum)",
+		     "> a A dss(A0) fail(0)",
+		     "< a PA len 5000 of 5005 dss(a0 m5005+5000@5006 sum)",
+		     "> a A dss(A0) fail(0)",
+		     "< a A dss(a0) fail(0)",
+		     "> a RA tcprst(1)",
+		     "? mp_bad_mapping 1");
+	script_end();
+}
+END_TEST
+
 START_TEST(infinite_mapping_on_repeated_data)
 {
 	/* The sender had nothing new: it puts the mapping on what was not DATA_ACKed. */
@@ -465,6 +484,7 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  missing_checksum_resets, checksum_not_agreed_is_ignored,
 	  checksum_over_several_segments, checksum_on_first_data_with_keys,
 	  bad_checksum_falls_back_by_infinite_mapping, agreed_and_then_only_the_end,
+	  agreed_and_then_beyond_the_window,
 	  infinite_mapping_on_repeated_data,
 	  infinite_mapping_retroactive, repetition_before_the_infinite_mapping,
 	  bare_data_answers_mp_fail, unanswered_mp_fail_resets, infinite_mapping_ahead_resets,
