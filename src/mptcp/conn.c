@@ -216,6 +216,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->join_ack_deadline_us = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
+	sf->copied_to = conn->snd_una;
 	stream_init(&sf->held, conn->env->pool, 0);
 	list_push_back(&conn->subflows, &sf->link);
 	conn->subflow_count++;

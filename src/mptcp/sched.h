@@ -27,7 +27,7 @@ struct mptcp_sched_ops {
 	struct mptcp_subflow *(*pick)(struct mptcp_conn *conn, uint32_t len,
 				      const struct mptcp_subflow *avoid, uint64_t now_us);
 	uint32_t turn_segments;         /* what one pick may send at most; 0: all that fits */
-	bool redundant;                 /* every eligible subflow sends the stream on its own */
+	bool redundant;                 /* room that is left is filled with copies, see send.c */
 };
 
 /* Scratch of a connection's scheduler, zero at the beginning. */

@@ -351,12 +351,6 @@ uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
 	return sf->tcp.flight_bytes ? 0 : room;
 }
 
-/* Where a subflow that sends the stream on its own goes on. */
-static uint64_t redundant_from(const struct mptcp_subflow *sf)
-{
-	return sf->bytes_sent ? seq64_max(sf->sent_to, sf->conn->snd_una) : sf->conn->snd_una;
-}
-
 static bool is_redundant(const struct mptcp_conn *conn)
 {
 	return conn->cfg.sched->redundant && conn->mode == MPTCP_MODE_MPTCP;
@@ -370,7 +364,8 @@ static bool wants_data(const struct mptcp_subflow *sf)
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE)
 		return false;
 	return conn->reinject_count || seq64_lt(conn->snd_nxt, conn->sendq.end) ||
-	       (is_redundant(conn) && seq64_lt(redundant_from(sf), conn->sendq.end));
+	       (is_redundant(conn) &&
+		seq64_lt(seq64_max(sf->copied_to, conn->snd_una), conn->snd_nxt));
 }
 
 /* Sends [begin, end), or its beginning, on `sf`; returns how much, 0 when it could not. */
@@ -396,8 +391,6 @@ static uint32_t send_range(struct mptcp_subflow *sf, uint64_t begin, uint32_t le
 		tcp_tx_set_checksum(&sf->tcp, &tx,
 				    mptcp_dss_checksum(begin, tx.seq - sf->tcp.iss, len, sum));
 	}
-	if (!sf->bytes_sent || seq64_gt(begin + len, sf->sent_to))
-		sf->sent_to = begin + len;
 	sf->bytes_sent += len;
 	mptcp_emit(sf, &tx, sink, now_us);
 	return len;
@@ -515,32 +508,70 @@ static void unblock(struct mptcp_conn *conn, const struct packet_sink *sink, uin
 
 /* ---- new data ------------------------------------------------------------------------- */
 
-/* See sched_redundant.c. */
-static void send_redundantly(struct mptcp_conn *conn, const struct packet_sink *sink,
-			     uint64_t now_us)
+/*
+ * What `sf` could send of [from, snd_nxt) that others carry and it does not itself: its begin
+ * and length.  False if there is none.
+ */
+static bool next_copy(const struct mptcp_subflow *sf, uint64_t from, uint64_t *begin,
+		      uint32_t *len)
 {
-	uint64_t end = seq64_min(conn->sendq.end, conn->snd_wnd_edge);
+	const struct mptcp_conn *conn = sf->conn;
+	const struct mptcp_subflow *other;
+	const struct tcp_record *rec;
+	uint64_t until;
+
+	/* Past what it carries; its records need not be in the order of the stream. */
+	for (bool again = true; again;) {
+		again = false;
+		list_for_each(rec, &sf->tcp.records, by_seq) {
+			if (rec->len && seq64_leq(rec->offset, from) &&
+			    seq64_lt(from, rec->offset + rec->len)) {
+				from = rec->offset + rec->len;
+				again = true;
+			}
+		}
+	}
+	*begin = until = conn->snd_nxt;
+	list_for_each(other, &conn->subflows, link) {
+		if (other == sf)
+			continue;
+		list_for_each(rec, &other->tcp.records, by_seq) {
+			uint64_t at = seq64_max(rec->offset, from);
+
+			if (seq64_lt(at, rec->offset + rec->len) && seq64_lt(at, *begin)) {
+				*begin = at;
+				until = rec->offset + rec->len;
+			}
+		}
+	}
+	list_for_each(rec, &sf->tcp.records, by_seq)
+		if (rec->len && seq64_leq(*begin, rec->offset) && seq64_lt(rec->offset, until))
+			until = rec->offset;
+	*len = (uint32_t)(until - *begin);
+	return seq64_lt(*begin, until);
+}
+
+/* Fills windows that have room with what other subflows have in flight, see
+ * sched_redundant.c. */
+static void send_copies(struct mptcp_conn *conn, const struct packet_sink *sink,
+			uint64_t now_us)
+{
 	struct mptcp_subflow *sf;
 
 	list_for_each(sf, &conn->subflows, link) {
-		while (mptcp_sched_eligible(sf)) {
-			uint64_t begin = redundant_from(sf);
-			uint32_t len = 0, fresh = 0;
+		uint64_t begin = seq64_max(sf->copied_to, conn->snd_una);
+		uint32_t len;
 
-			if (seq64_lt(begin, end))
-				len = send_range(sf, begin, end - begin > UINT32_MAX
-								    ? UINT32_MAX
-								    : (uint32_t)(end - begin),
-						 sink, now_us);
+		while (mptcp_sched_eligible(sf) && mptcp_subflow_room(sf, UINT32_MAX) &&
+		       next_copy(sf, begin, &begin, &len)) {
+			len = send_range(sf, begin, len, sink, now_us);
 			if (!len)
 				break;
-			if (seq64_gt(begin + len, conn->snd_nxt)) {
-				fresh = (uint32_t)(begin + len - conn->snd_nxt);
-				conn->snd_nxt += fresh;
-				conn->bytes_sent += fresh;
-			}
-			counter_add(conn->env->counters, CNT_MP_REDUNDANT, len - fresh);
+			sf->reinjected_records++;
+			counter_add(conn->env->counters, CNT_MP_REDUNDANT, len);
+			begin += len;
 		}
+		sf->copied_to = begin;
 	}
 }
 
@@ -676,10 +707,9 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 	if (conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT) {
 		mptcp_buffers_idle(conn, now_us);
 		send_reinjections(conn, sink, now_us);
+		send_new(conn, sink, now_us);
 		if (is_redundant(conn))
-			send_redundantly(conn, sink, now_us);
-		else
-			send_new(conn, sink, now_us);
+			send_copies(conn, sink, now_us);
 		send_fin(conn, now_us);
 	}
 	list_for_each(sf, &conn->subflows, link) {

@@ -11,28 +11,31 @@
 
 /* ---- the sum of all paths -------------------------------------------------------- */
 
-#define SUM(label_, n_, least_, ...)                                                     \
-	{ label_, .link = { __VA_ARGS__ }, .seconds = 60, .warmup_s = 10, .least = least_, \
-	  .flow = { { .paths = n_, .link = { 0, 1, 2, 3 } } } }
+#define SUM_CC(label_, cc_, n_, least_, ...)                                             \
+	{ label_, .link = { __VA_ARGS__ }, .seconds = 40, .warmup_s = 10, .least = least_, \
+	  .flow = { { .paths = n_, .link = { 0, 1, 2, 3 }, .cc = cc_ } } }
+#define SUM(label_, n_, least_, ...) SUM_CC(label_, NULL, n_, least_, __VA_ARGS__)
 
 static const struct exp_case sums[] = {
 	SUM("50 Mbit/s 20 ms + 20 Mbit/s 80 ms", 2, 0.92,
 	    { 50, 20, .queue_ms = 100 }, { 20, 80, .queue_ms = 200 }),
 	SUM("10 Mbit/s 10 ms + 1 Mbit/s 300 ms", 2, 0.9, { 10, 10 }, { 1, 300 }),
 	SUM("20 Mbit/s 40 ms, twice, one with 1 % loss", 2, 0, { 20, 40 }, { 20, 40, .loss = 1 }),
+	SUM_CC("the same, each path by itself (cubic)", "cubic", 2, 0,
+	       { 20, 40 }, { 20, 40, .loss = 1 }),
 	SUM("3 paths: 50/20, 20/80, 10/40", 3, 0.92, { 50, 20, .queue_ms = 100 },
 	    { 20, 80, .queue_ms = 200 }, { 10, 40, .queue_ms = 100 }),
 	SUM("4 paths: 50/20, 20/80, 10/40, 5/150", 4, 0.92, { 50, 20, .queue_ms = 100 },
 	    { 20, 80, .queue_ms = 200 }, { 10, 40, .queue_ms = 100 },
 	    { 5, 150, .queue_ms = 200 }),
-	{ NULL }
+	{ 0 }
 };
 
 static const struct exp_measure sum_measures[] = {
 	{ "share of the sum", .take = exp_utilization },
 	{ "Mbit/s", .take = exp_goodput },
 	{ "% on the first path", .take = exp_path_percent, .digits = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- against the best single path -------------------------------------------------- */
@@ -90,7 +93,7 @@ static const struct exp_measure grid_measures[] = {
 	{ "two, Mbit/s", .take = exp_goodput },
 	{ "first, Mbit/s", .take = exp_goodput, .arg = 1 },
 	{ "second, Mbit/s", .take = exp_goodput, .arg = 2 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- latency ------------------------------------------------------------------------ */
@@ -156,7 +159,8 @@ static const struct exp_case latencies[] = {
 	LATENCY("20 ms + 200 ms, redundant", "redundant", 0),
 	LOSSY("20 ms + 30 ms, 2 % loss, redundant", "redundant", 2, 1),
 	LOSSY("20 ms + 30 ms, 2 % loss, blest", "blest", 2, 0),
-	{ NULL }
+	LOSSY("20 ms + 30 ms, 2 % loss, minrtt", "minrtt", 2, 0),
+	{ 0 }
 };
 
 static const struct exp_measure latency_measures[] = {
@@ -164,7 +168,7 @@ static const struct exp_measure latency_measures[] = {
 	{ "p50 / best path's", .take = turn_ratio, .arg = 50 },
 	{ "ms, p50 / p99", .take = exp_turns, .form = EXP_TAIL, .digits = 1 },
 	{ "20 ms alone, ms", .take = exp_turns, .arg = 1, .form = EXP_TAIL, .digits = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- a path that goes away ------------------------------------------------------------ */
@@ -179,14 +183,14 @@ static const struct exp_case cuts[] = {
 	CUT("20 Mbit/s 40 ms, twice; upload", true, 20, 40, 20, 40),
 	CUT("50 Mbit/s 20 ms cut, 20 Mbit/s 80 ms left; download", false, 50, 20, 20, 80),
 	CUT("20 Mbit/s 80 ms cut, 50 Mbit/s 20 ms left; download", false, 20, 80, 50, 20),
-	{ NULL }
+	{ 0 }
 };
 
 static const struct exp_measure cut_measures[] = {
 	{ "longest silence, ms, p50 / p99", .take = exp_longest_gap, .form = EXP_TAIL,
 	  .digits = -1 },
 	{ "Mbit/s", .take = exp_goodput, .digits = 1 },
-	{ NULL }
+	{ 0 }
 };
 
 /* ---- small buffers --------------------------------------------------------------------- */
@@ -196,19 +200,19 @@ static void small_window(struct mptcp_config cfg[2])
 	cfg[0].rcvbuf_initial = cfg[0].rcvbuf_max = 200000;
 }
 
-#define SMALL(label_, sched_)                                                            \
+#define SMALL(label_, sched_, least_)                                                            \
 	{ label_, .link = { { 10, 10 }, { 1, 300 }, { 10, 10 } }, .flows = 2,            \
 	  .flow = { { .paths = 2, .link = { 0, 1 }, .sched = sched_, .tune = small_window }, \
-		    { .link = { 2 }, .tune = small_window } }, .seconds = 60, .warmup_s = 5 }
+		    { .link = { 2 }, .tune = small_window } }, .seconds = 60, .warmup_s = 5, .least = least_ }
 
 /* A client that has a window of 200 KB, whatever comes. */
 static const struct exp_case small[] = {
-	SMALL("blest", "blest"),
-	SMALL("minrtt", "minrtt"),
-	SMALL("roundrobin", "roundrobin"),
-	SMALL("cost", "cost"),
-	SMALL("redundant", "redundant"),
-	{ NULL }
+	SMALL("blest", "blest", 0.95),
+	SMALL("minrtt", "minrtt", 0),
+	SMALL("roundrobin", "roundrobin", 0),
+	SMALL("cost", "cost", 0),
+	SMALL("redundant", "redundant", 0.95),
+	{ 0 }
 };
 
 static const struct exp_measure small_measures[] = {
@@ -216,17 +220,19 @@ static const struct exp_measure small_measures[] = {
 	{ "Mbit/s", .take = exp_goodput },
 	{ "sent again early", .take = exp_counter, .arg = CNT_MP_OPPORTUNISTIC, .digits = -1 },
 	{ "penalties", .take = exp_counter, .arg = CNT_MP_PENALIZED, .digits = -1 },
-	{ NULL }
+	{ 0 }
 };
 
 const struct experiment exp_paths[] = {
-	{ "sum", "goodput over several paths", sums, sum_measures, .seeds = 5 },
+	{ "sum", "goodput over several paths", sums, sum_measures, .seeds = 5,
+	  .check_seeds = 1 },
 	{ "grid", "two paths, against the better one alone", NULL, grid_measures, .seeds = 3,
 	  .make = make_grid },
-	{ "latency", "request and response of 100 KB", latencies, latency_measures, .seeds = 5 },
+	{ "latency", "request and response of 100 KB", latencies, latency_measures, .seeds = 5,
+	  .check_seeds = 1 },
 	{ "path-cut", "silence after one of two paths was cut in mid-transfer", cuts,
 	  cut_measures, .seeds = 100 },
 	{ "small-window", "a receive window too small for the slower path", small,
-	  small_measures, .seeds = 5 },
-	{ NULL }
+	  small_measures, .seeds = 5, .check_seeds = 1 },
+	{ 0 }
 };

@@ -203,23 +203,37 @@ START_TEST(cost_spills_over_what_is_too_much)
 }
 END_TEST
 
-START_TEST(redundant_sends_the_stream_on_each)
+START_TEST(redundant_copies_where_there_is_room)
 {
+	/* blest would leave the slow path alone for this. */
 	open_two(&mptcp_sched_redundant, 10000, 10 * MSS, 100000, 4 * MSS);
-	peer_queue(&p, 20 * MSS);
-	expect_sent(10 * MSS, 4 * MSS);
-	ck_assert_uint_eq(p.conn->snd_nxt - p.conn->snd_una, 10 * MSS);
-	ck_assert_uint_eq(p.conn->bytes_sent, 10 * MSS);
+	peer_queue(&p, 6 * MSS);
+	expect_sent(6 * MSS, 4 * MSS);
+	ck_assert_uint_eq(p.conn->bytes_sent, 6 * MSS);
 	ck_assert_uint_eq(p.counters.v[CNT_MP_REDUNDANT], 4 * MSS);
-	/* The slow one skips what has arrived over the fast one. */
+	/* Nothing twice on one path. */
+	expect_sent(0, 0);
+	/* What has arrived is not copied any more. */
+	acknowledge(&p.first, 6 * MSS);
+	acknowledge(&p.second, 6 * MSS);
+	expect_sent(0, 0);
+	peer_queue(&p, 2 * MSS);
+	expect_sent(2 * MSS, 2 * MSS);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(redundant_copies_both_ways_and_new_data_first)
+{
+	open_two(&mptcp_sched_redundant, 20000, 10 * MSS, 30000, 20 * MSS);
+	peer_queue(&p, 15 * MSS);
+	/* Ten and five; the room for fifteen on the second is filled with the first's ten. */
+	expect_sent(10 * MSS, (5 + 10) * MSS);
+	/* The first may send again: the five that it has not. */
+	p.first.ack += 10 * MSS;
 	acknowledge(&p.first, 10 * MSS);
-	p.first.sf->tcp.cwnd_bytes = 10 * MSS;
-	expect_sent(10 * MSS, 0);
-	p.second.ack += 4 * MSS;
-	acknowledge(&p.second, 10 * MSS);
-	p.second.sf->tcp.cwnd_bytes = 4 * MSS;
-	expect_sent(0, 4 * MSS);
-	ck_assert_uint_eq(p.second.sf->sent_to - p.conn->snd_una, 4 * MSS);
+	expect_sent(5 * MSS, 0);
+	ck_assert_uint_eq(p.conn->bytes_sent, 15 * MSS);
 	peer_fini(&p);
 }
 END_TEST
@@ -383,7 +397,8 @@ UNIT_MAIN("mptcp_sched", each_has_its_name, each_spares_backup_subflows,
 	  each_skips_stale_subflows, each_fills_all_windows, minrtt_takes_the_fastest_with_room,
 	  roundrobin_takes_turns, blest_waits_if_the_fast_path_ends_sooner,
 	  blest_waits_if_the_window_would_shut, blest_does_not_wait_for_a_path_that_timed_out,
-	  cost_spills_over_what_is_too_much, redundant_sends_the_stream_on_each,
+	  cost_spills_over_what_is_too_much, redundant_copies_where_there_is_room,
+	  redundant_copies_both_ways_and_new_data_first,
 	  redundant_laggard_does_not_hold_up_the_queue,
 	  head_of_line_is_sent_again_and_the_slow_path_reduced,
 	  head_of_line_is_not_sent_again_on_a_slower_path,
