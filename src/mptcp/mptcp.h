@@ -198,7 +198,8 @@ struct mptcp_pace {
 	bool fast;                      /* as the last ones were */
 };
 
-#define MPTCP_REINJECT_MAX 64
+/* Beyond it neighbours are joined; what lies between them and is in good hands is skipped. */
+#define MPTCP_REINJECT_MAX 16
 
 struct mptcp_conn {
 	struct mptcp_env *env;
