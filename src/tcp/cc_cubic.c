@@ -18,8 +18,8 @@
  *
  * Where the RFC derives alpha_LIA, the law of Reno enters only as "a TCP flow on path i
  * would have the window w / f".  That holds here for CUBIC's law, so its goals are kept with
- * CUBIC for TCP: together the subflows take what one CUBIC flow takes on the best path; none
- * takes more than one would on its own; and w is proportional to the square of CUBIC's
+ * CUBIC for TCP (but for a floor of f): together the subflows take what one CUBIC flow takes on
+ * the best path; none takes more than one would on its own; and w is proportional to the square of CUBIC's
  * window on the path, so load moves away from loss.  With one active subflow f is 1.
  *
  * What stands for w is the height that the window had at the last loss, or has now if that
@@ -30,8 +30,8 @@
  * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
  * ends it early, only guesses that the path is full.
  *
- * A change of f in mid-epoch must not move cwnd: the curve of the new C is joined to the
- * point where the window is.
+ * A change of f in mid-epoch must not move cwnd: the curve of the new C begins where that of
+ * the old one has come to.
  */
 #include <math.h>
 #include <string.h>
@@ -103,17 +103,16 @@ static double steepness(const struct cubic *c)
 	return CUBIC_C * c->now.share * c->now.share;
 }
 
-/*
- * Makes the curve pass through (now, cwnd): K as in section 4.2 where cwnd is below w_max,
- * and negative where it is above.
- */
-static void place_curve(struct cubic *c, double cwnd, uint64_t now_us)
+/* Makes the curve for `share` pass through (now, w): K as in section 4.2 where w is below
+ * w_max, and negative where it is above. */
+static void place_curve(struct cubic *c, double share, double w, uint64_t now_us)
 {
+	c->now.share = (float)share;
 	c->now.start_us = now_us;
-	c->now.k = (float)cbrt((c->now.w_max - cwnd) / steepness(c));
+	c->now.k = (float)cbrt((c->now.w_max - w) / steepness(c));
 }
 
-static void begin_epoch(struct tcp_conn *tc, struct cubic *c, uint64_t now_us)
+static void begin_epoch(struct tcp_conn *tc, struct cubic *c, double share, uint64_t now_us)
 {
 	double cwnd = (double)tc->cwnd_bytes / tcp_cc_smss(tc);
 
@@ -124,7 +123,7 @@ static void begin_epoch(struct tcp_conn *tc, struct cubic *c, uint64_t now_us)
 		c->now.w_max = (float)cwnd;
 	if (c->now.cwnd_prior == 0)
 		c->now.cwnd_prior = (float)cwnd;
-	place_curve(c, cwnd, now_us);
+	place_curve(c, share, cwnd, now_us);
 }
 
 /* W_cubic(t) of section 4.2. */
@@ -140,15 +139,14 @@ static void avoid(struct tcp_conn *tc, struct cubic *c, uint32_t acked_bytes, ui
 	double mss = tcp_cc_smss(tc), cwnd = tc->cwnd_bytes / mss, acked = acked_bytes / mss;
 	double t, w, target, alpha, grown, share = share_now(tc, c, now_us);
 
-	if (!c->now.start_us) {
-		c->now.share = (float)share;
-		begin_epoch(tc, c, now_us);
-	} else if (fabs(share - c->now.share) > SHARE_STEP * c->now.share) {
-		c->now.share = (float)share;
-		place_curve(c, cwnd, now_us);
-	}
+	if (!c->now.start_us)
+		begin_epoch(tc, c, share, now_us);
 	t = (double)(now_us - c->now.start_us) / 1e6;
 	w = w_cubic(c, t);
+	if (fabs(share - c->now.share) > SHARE_STEP * c->now.share) {
+		place_curve(c, share, w, now_us);
+		t = 0;
+	}
 	target = w_cubic(c, t + tc->srtt_us / 1e6);
 	if (target < cwnd)
 		target = cwnd;

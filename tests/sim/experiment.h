@@ -32,6 +32,9 @@
 
 #include "sim.h"
 
+/* Tables leave out what is zero. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 /* One link, both directions alike.  Numbers in the units that people use. */
 struct exp_link {
 	double mbit;                    /* rate; 0: no such link */
