@@ -10,14 +10,16 @@
  * reach it: so DATA_ACKs go on (`fallback_acks`), and mappings with them, which whoever
  * has fallen back ignores.  (Linux resets a subflow on an infinite mapping if it has ever
  * begun a join, even one that failed.)  With checksums, mappings would have to be right
- * about bytes that a middlebox may change: an infinite one goes out instead.  A wrong DSS checksum takes longer.  Who sees
- * it sends MP_FAIL on its ACKs and keeps all bytes from that mapping on to itself
- * (`failed`), because a sender that does not agree sends them again.  The sender answers
- * with MP_FAIL, by which what was kept becomes the stream, as the middlebox made it
- * (`fail_agreed`).  It puts an infinite mapping on its next data (`infinite_out`),
- * retroactive to the last DATA_ACK, and has fallen back when TCP has acknowledged that
- * data; the receiver has when the mapping arrives.  Until then both still read DSS
- * options, and without more data the connection ends by DATA_FIN as ever.
+ * about bytes that a middlebox may change: an infinite one goes out instead.
+ *
+ * A wrong DSS checksum takes longer.  Who sees it sends MP_FAIL on its ACKs and keeps all
+ * bytes from that mapping on to itself (`failed`), because a sender that does not agree
+ * sends them again.  The sender answers with MP_FAIL, by which what was kept becomes the
+ * stream, as the middlebox made it (`fail_agreed`).  It puts an infinite mapping on its
+ * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
+ * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
+ * both still read DSS options, and without more data the connection ends by DATA_FIN as
+ * ever.
  *
  * An infinite mapping says from which byte of the subflow on which byte of the stream
  * continues.  That is mostly where the receiver is; it differs when the sender put it on

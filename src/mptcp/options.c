@@ -21,9 +21,9 @@
 #define PACE_BYTES ((UINT32_MAX / PACE_PART) + 1ull)
 
 /*
- * "An implementation must send the whole number where its low half could wrap within the
- * MSL" (RFC 8684, section 3.3.1, in short): from 4 GiB in two minutes on.  Each GiB is
- * timed, and what comes after a fast one goes out whole.
+ * Where the low half of a number could come round within the MSL, it is ambiguous (RFC
+ * 8684, section 3.3.1): from 4 GiB in two minutes on.  Each GiB is timed, and what comes
+ * after a fast one goes out whole.
  */
 static bool is_fast(struct mptcp_pace *pace, uint64_t next, uint64_t now_us)
 {

@@ -364,6 +364,9 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 
 	if (seq64_leq(ssn + len, sf->map_offset))
 		return; /* all of it has been used */
+	/* Of half a mapping there is no checksum. */
+	if (conn->checksum_on && seq64_lt(ssn, sf->map_offset - sf->map_buffered))
+		return;
 	/* Mappings come mostly in order: look from the end. */
 	while (after != &sf->maps) {
 		m = list_entry(after, struct mptcp_map, link);

@@ -145,6 +145,20 @@ START_TEST(mapping_of_used_bytes_extends_them)
 }
 END_TEST
 
+START_TEST(half_a_mapping_has_no_checksum)
+{
+	/* Its first half was used; on the only subflow, what is left is the stream anyway. */
+	SCRIPT(1, "! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
+	       "< a A capable(flags AH)", "+ 10ms", "> a A dss(A0)",
+	       "< a PA len 5 dss(a0 m0+5@1 sum)",
+	       "< a PA len 5 dss(a0 m0+10@1 sum)",
+	       "= 10",
+	       "? mp_bad_checksum 0",
+	       "? mode fallback",
+	       "> a A dss(A10 m0+0@1 sum)");
+}
+END_TEST
+
 START_TEST(contradicting_mapping_is_void)
 {
 	SCRIPT(1, OPEN,
@@ -427,6 +441,7 @@ UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, fast_streams_have_whole_
 	  mapping_ahead_of_its_data, several_mappings_announced_in_any_order,
 	  mapping_boundary_within_a_segment, mappings_of_one_segment_out_of_stream_order,
 	  mapping_that_extends_another, mapping_of_used_bytes_extends_them,
+	  half_a_mapping_has_no_checksum,
 	  contradicting_mapping_is_void, repeated_mapping_and_data,
 	  mapping_longer_than_what_is_sent, split_segments_repeat_their_mapping,
 	  split_segments_lose_their_mapping, merged_segments_lose_a_mapping,

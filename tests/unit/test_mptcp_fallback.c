@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Scenarios of RFC 8684, section 3.7 (RFC 6824, section 3.6): options that get lost, checksums that are wrong,
- * MP_FAIL and infinite mappings, from either side.
+ * Scenarios of RFC 8684, section 3.7 (RFC 6824, section 3.6): options that get lost,
+ * checksums that are wrong, MP_FAIL and infinite mappings, from either side.
  */
 #include "mptcp_script.h"
 

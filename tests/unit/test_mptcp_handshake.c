@@ -321,7 +321,8 @@ END_TEST
 
 UNIT_MAIN("mptcp_handshake", keys_in_third_ack, keys_on_first_data, synack_is_repeated,
 	  data_before_the_keys_is_not_read, plain_third_ack_falls_back, foreign_key_falls_back,
-	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family, segment_size_leaves_room_for_an_infinite_mapping, join_with_right_mac,
+	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family,
+	  segment_size_leaves_room_for_an_infinite_mapping, join_with_right_mac,
 	  join_with_wrong_mac_is_reset, join_without_option_is_reset,
 	  repeated_third_ack_of_a_join_gets_a_fourth, too_many_joins_are_refused,
 	  unservable_syns_are_left_alone)
