@@ -439,6 +439,7 @@ void mptcp_free(struct mptcp_conn *conn)
 		mptcp_subflow_free(sf);
 	stream_fini(&conn->sendq);
 	reasm_fini(&conn->ooo);
+	mptcp_recv_free_edges(conn);
 	free(conn);
 }
 
@@ -559,7 +560,16 @@ void mptcp_terminate(struct mptcp_conn *conn, const char *why)
 		if (sf->state != MPTCP_SUBFLOW_DEAD)
 			sf->reset_pending = true;
 	mptcp_set_state(conn, MPTCP_CLOSED, why);
-	conn->events |= MPTCP_EVENT_RESET;
+	conn->events |= MPTCP_EVENT_RESET | (conn->robbed ? MPTCP_EVENT_ROBBED : 0);
+}
+
+void mptcp_robbed(struct mptcp_subflow *sf)
+{
+	/* A peer that answers MP_FAIL leaves them out on purpose. */
+	if (sf->conn->infinite_out)
+		return;
+	sf->conn->robbed = true;
+	sf->conn->robbed_addr = sf->rx.src.addr;
 }
 
 /* Whether a subflow still has something to say (the ACK of the peer's FIN is the last),

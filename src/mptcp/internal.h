@@ -23,6 +23,9 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 					uint64_t now_us);
 /* Ends the connection in every direction, with MPTCP_EVENT_RESET. */
 void mptcp_terminate(struct mptcp_conn *conn, const char *why);
+/* Options of this subflow's packets got lost on the way: if that ends the connection, its
+ * owner is told. */
+void mptcp_robbed(struct mptcp_subflow *sf);
 /* After any change: DATA_FIN exchange complete? all subflows closed? */
 void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us);
 /* Reads and clears the TCP events of a subflow. */
@@ -100,6 +103,9 @@ void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
 void mptcp_recv_free_spares(struct mptcp_env *env);
 /* A segment leaves with `window` in its header. */
 void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
+/* The same of a DATA_ACK in a fallback. */
+void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window);
+void mptcp_recv_free_edges(struct mptcp_conn *conn);
 /* The subflow's bytes are the stream from now on, those of an unfinished mapping and those
  * held too. */
 void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us);

@@ -78,6 +78,8 @@ enum mptcp_event {
 	MPTCP_EVENT_FALLBACK    = 1u << 5,
 	MPTCP_EVENT_DEAD        = 1u << 6,  /* mptcp_reap() has subflows to give back */
 	MPTCP_EVENT_PLAIN_SYN   = 1u << 7,  /* the client repeated its SYN without MP_CAPABLE */
+	MPTCP_EVENT_ROBBED      = 1u << 8,  /* broken, because the path of `robbed_addr` takes
+					     * options off: reset, or without a subflow */
 };
 
 /* Bits of mptcp_config.versions. */
@@ -218,6 +220,10 @@ struct mptcp_conn {
 	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
 					 * in case they still reach it and it has not noticed */
 	uint64_t unmapped_us;           /* ... when unmapped data came last */
+	struct mptcp_edges *edges;      /* ... and what windows they told since; or NULL */
+	bool edges_lost;                /* ... of which not all could be kept */
+	bool robbed;                    /* options got lost after the handshake ... */
+	struct ip_addr robbed_addr;     /* ... of packets from here */
 	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */
 	bool failed;         /* we sent MP_FAIL and wait for the peer's fallback */
 	bool fail_agreed;               /* ... which it has promised */

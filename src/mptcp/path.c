@@ -124,6 +124,8 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		set_patience(mptcp_first_subflow(conn), false);
 	if (!conn->subflow_count) {
 		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
+		if (conn->robbed)
+			conn->events |= MPTCP_EVENT_ROBBED;
 		/* What the last subflow's TCP acknowledged may never have been read. */
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_nxt);
 		/* Attempts to join that fail must not keep it for ever. */

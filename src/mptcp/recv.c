@@ -26,10 +26,18 @@
 
 /* How far before the last edge told a client may stop that does not know the last ACKs. */
 #define UNMAPPED_DOUBT_BYTES 65536u
+/* More than there are ACKs in the largest window, of every second segment. */
+#define EDGES_MAX 4096u
 /* Mappings kept for reuse, so that packets need no allocation. */
 #define FREE_MAPS_MAX 4096u
 /* Mappings that a subflow may have even when memory is short. */
 #define MAPS_ALWAYS 64u
+
+/* Right edges of the windows that ACKs told in a fallback, beyond rcv_nxt, ascending. */
+struct mptcp_edges {
+	uint32_t first, count;
+	uint64_t v[EDGES_MAX];          /* a ring */
+};
 
 /* ---- stream ----------------------------------------------------------------- */
 
@@ -161,6 +169,50 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
 	unsigned shift = sf->tcp.wscale_on ? sf->tcp.cfg.rcv_wscale : 0;
 
 	conn->rcv_told = seq64_max(conn->rcv_told, conn->rcv_nxt + ((uint64_t)window << shift));
+}
+
+/* Edges that the peer has not reached yet drop out; the first of the others, or NULL. */
+static const uint64_t *next_edge(struct mptcp_conn *conn)
+{
+	struct mptcp_edges *e = conn->edges;
+
+	while (e && e->count && seq64_lt(e->v[e->first], conn->rcv_nxt)) {
+		e->first = (e->first + 1) % EDGES_MAX;
+		e->count--;
+	}
+	return e && e->count ? &e->v[e->first] : NULL;
+}
+
+void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window)
+{
+	struct mptcp_conn *conn = sf->conn;
+	unsigned shift = sf->tcp.wscale_on ? sf->tcp.cfg.rcv_wscale : 0;
+	uint64_t edge = conn->rcv_nxt + ((uint64_t)window << shift);
+	struct mptcp_edges *e = conn->edges;
+
+	if (!e) {
+		e = conn->edges = calloc(1, sizeof(*e));
+		if (!e)
+			goto lost;
+		pool_charge(conn->env->pool, sizeof(*e));
+	}
+	next_edge(conn);
+	if (e->count && seq64_leq(edge, e->v[(e->first + e->count - 1) % EDGES_MAX]))
+		return;
+	if (e->count == EDGES_MAX)
+		goto lost;
+	e->v[(e->first + e->count++) % EDGES_MAX] = edge;
+	return;
+lost:
+	conn->edges_lost = true;
+}
+
+void mptcp_recv_free_edges(struct mptcp_conn *conn)
+{
+	if (conn->edges)
+		pool_uncharge(conn->env->pool, sizeof(*conn->edges));
+	free(conn->edges);
+	conn->edges = NULL;
 }
 
 /* ---- mappings ----------------------------------------------------------------- */
@@ -409,16 +461,29 @@ static bool may_read_unmapped(const struct mptcp_conn *conn)
  * Whether unmapped data may be data that we have had.  A Linux client whose options and
  * ours are both lost in mid-upload does not notice: it goes on up to the edge of the last
  * window that it was told, stops there, and sends all from its last DATA_ACK on again,
- * unmapped too.  So a pause close before that edge, which stands still in a fallback, is
- * taken for the end of what can be understood.  (A pause takes it a round trip at least.)
+ * unmapped too.  So a pause is taken for the end of what can be understood if it is close
+ * before the last edge told with mappings, or right at an edge that was told in the
+ * fallback.  (A pause takes the client a round trip at least.)
+ *
+ * Nor would it help to understand more.  No DATA_ACK reaches that client, so that its window
+ * never opens again: even if what it repeats were recognized, and left out, not one new byte
+ * would come.  It would fall back if it got data without a mapping, of which only the server
+ * may have some.
  */
 static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
 {
-	const struct mptcp_conn *conn = sf->conn;
+	struct mptcp_conn *conn = sf->conn;
+	const uint64_t *edge;
 
-	return conn->fallback_acks && seq64_leq(conn->rcv_nxt, conn->rcv_adv) &&
-	       conn->rcv_adv - conn->rcv_nxt <= UNMAPPED_DOUBT_BYTES &&
-	       now_us - conn->unmapped_us >= sf->tcp.srtt_us / 2;
+	if (!conn->fallback_acks || now_us - conn->unmapped_us < sf->tcp.srtt_us / 2)
+		return false;
+	if (conn->edges_lost)
+		return true;
+	if (seq64_leq(conn->rcv_nxt, conn->rcv_adv) &&
+	    conn->rcv_adv - conn->rcv_nxt <= UNMAPPED_DOUBT_BYTES)
+		return true;
+	edge = next_edge(conn);
+	return edge && *edge == conn->rcv_nxt;
 }
 
 /* Collects a mapping's bytes; delivers it when complete and right.  Returns how many
@@ -529,6 +594,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 	while (len && !sf->reset_pending) {
 		if (conn->mode == MPTCP_MODE_FALLBACK) {
 			if (may_be_repeated(sf, now_us)) {
+				mptcp_robbed(sf);
 				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
 				mptcp_terminate(conn, "options lost");
 				return;
@@ -561,6 +627,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 			return;
 		}
 		/* Without any option they were lost on the way. */
+		mptcp_robbed(sf);
 		if (!may_read_unmapped(conn) || conn->fin_known) {
 			counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
 			mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
@@ -662,11 +729,13 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 		return;
 	if (sf->join && !sf->data_acked && sf->bytes_sent) {
 		/* Never a DATA_ACK, on a path that was just added (RFC 8684, section 3.7). */
+		mptcp_robbed(sf);
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "ACK without options");
 		return;
 	}
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
 	if (mptcp_may_fall_back(conn) && seq64_gt(conn->snd_nxt, conn->snd_una)) {
+		mptcp_robbed(sf);
 		conn->fallback_acks = !conn->infinite_out;
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
 	}

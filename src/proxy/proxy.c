@@ -80,6 +80,7 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 	proxy->env.random = env_random;
 	proxy->env.token_usable = env_token_usable;
 	ops->random(ops_ctx, &key, sizeof(key));
+	robbed_init(&proxy->own_load.robbed, &key);
 	flowtable_init(&proxy->flows, &key, old_flows_max(config));
 	ops->random(ops_ctx, &proxy->stateless.key, sizeof(proxy->stateless.key));
 	proxy->stateless.workers = 1;
@@ -126,6 +127,8 @@ int proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
 		      struct proxy_load *load)
 {
+	if (!index)
+		robbed_init(&load->robbed, &proxy->own_load.robbed.key);
 	proxy->load = load;
 	pool_share(&proxy->pool, &load->memory);
 	proxy->worker = index;
@@ -245,6 +248,10 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 	 * and if it is not acknowledged, Linux sends it again without a mapping. */
 	if (p->payload_len) {
 		counter_inc(proxy->counters, CNT_STEP_ASIDE_SYN_DATA);
+		return PROXY_PASS;
+	}
+	if (robbed_knows(&proxy->load->robbed, &p->tuple.src.addr, now_us)) {
+		counter_inc(proxy->counters, CNT_ROBBED_PASSED);
 		return PROXY_PASS;
 	}
 	if (!may_begin(proxy, p, &why, now_us)) {

@@ -39,6 +39,7 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "mptcp/mptcp.h"
+#include "proxy/robbed.h"
 
 struct proxy;
 struct session;
@@ -89,6 +90,7 @@ enum proxy_verdict {
 struct proxy_load {
 	_Atomic uint32_t sessions, half_open;
 	struct pool_budget memory;
+	struct robbed robbed;
 };
 
 enum proxy_message_kind {

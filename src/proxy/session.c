@@ -518,6 +518,20 @@ static void conn_ended(struct session *s, uint64_t now_us)
 	abort_session(s, s->conn->close_reason, now_us);
 }
 
+/* What was broken once is left alone from now on. */
+static void note_robbed(struct session *s, uint64_t now_us)
+{
+	struct proxy *proxy = s->proxy;
+	char text[IP_ADDR_STRLEN];
+
+	counter_inc(proxy->counters, CNT_ROBBED);
+	if (!robbed_knows(&proxy->load->robbed, &s->conn->robbed_addr, now_us))
+		log_notice("options of %s get lost on the way: its new connections pass for %u minutes",
+			   ip_addr_format(&s->conn->robbed_addr, text),
+			   (unsigned)(ROBBED_KEEP_US / 60000000u));
+	robbed_note(&proxy->load->robbed, &s->conn->robbed_addr, now_us);
+}
+
 static void take_events(struct session *s, uint64_t now_us)
 {
 	uint32_t events = s->conn->events;
@@ -525,6 +539,8 @@ static void take_events(struct session *s, uint64_t now_us)
 	s->conn->events = 0;
 	if (events & MPTCP_EVENT_FALLBACK)
 		log_session(s, LOG_LEVEL_DEBUG, "falls back", "plain TCP");
+	if (events & MPTCP_EVENT_ROBBED)
+		note_robbed(s, now_us);
 	if (events & MPTCP_EVENT_SENDABLE)
 		s->read_blocked = false;
 	if (events & MPTCP_EVENT_ESTABLISHED) {

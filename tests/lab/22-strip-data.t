@@ -51,4 +51,5 @@ strip_on out c1 300000
 transfer "two paths, data out on the first, during the join" 5000000
 strip_off
 transfer "nothing stripped any more"
+[ "$LAB_MODE" != daemon ] || is "$(ctl_get robbed)" 0 "none of them was broken"
 done_testing

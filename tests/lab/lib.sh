@@ -547,6 +547,7 @@ nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }
 #   synack   SYN/ACKs (in)
 #   in, out, both   all packets of that way that carry data, from BYTES of data on
 #            (each connection its own count; the default is about the fifth packet)
+#   all      all packets of both ways, from BYTES out and 2000 in (ACKs mostly) on
 #   ack      all packets out without data, at once
 # The client's own hooks do it: beyond its IP stack, before the gateway's.
 strip_on() {
@@ -555,6 +556,8 @@ strip_on() {
 	case $what in
 	syn) rules=("out oifname $nic tcp flags & (syn | ack) == syn") ;;
 	synack) rules=("in iifname $nic tcp flags & (syn | ack) == (syn | ack)") ;;
+	all) rules=("out oifname $nic update @seen { tcp sport quota over $bytes bytes }"
+		"in iifname $nic update @heard { tcp dport quota over 2000 bytes }") ;;
 	ack) rules=("out oifname $nic tcp flags & (syn | ack) == ack meta length <= 150") ;;
 	in | both) rules+=("in iifname $nic $over { tcp dport quota over $bytes bytes }") ;;&
 	out | both) rules+=("out oifname $nic $over { tcp sport quota over $bytes bytes }") ;;
@@ -564,6 +567,7 @@ strip_on() {
 	delete table inet strip
 	table inet strip {
 		set seen { type inet_service; flags dynamic; size 1000; }
+		set heard { type inet_service; flags dynamic; size 1000; }
 		chain out { type filter hook output priority mangle; }
 		chain in { type filter hook prerouting priority -400; }
 	}

@@ -642,6 +642,46 @@ START_TEST(unmapped_data_after_a_stop_at_the_edge_is_not_believed)
 }
 END_TEST
 
+START_TEST(unmapped_data_after_a_stop_at_a_later_edge_is_not_believed)
+{
+	static char block[10240];
+	struct packet d;
+
+	/* The window is ten blocks, so that each block ends at an edge that was told. */
+	for (int beside = 0; beside < 2; beside++) {
+		peer_init(&p);
+		p.cfg.rcvbuf_initial = p.cfg.rcvbuf_max = 102400;
+		peer_open(&p);
+		peer_run(&p);
+		data(&p.first, 0, "mapped");
+		mptcp_consumed(p.conn, 6, p.now_us);
+		p.first.sf->tcp.srtt_us = 20000;
+		for (int i = 0; i < 31; i++) {
+			d = peer_packet(&p.first, TCP_ACK);
+			d.payload = (const uint8_t *)block;
+			d.payload_len = i < 30 ? sizeof(block) : beside ? 500 : 0;
+			if (!d.payload_len)
+				break;
+			peer_send(&p, &p.first, &d);
+			mptcp_consumed(p.conn, d.payload_len, p.now_us);
+			tcp_request_ack(&p.first.sf->tcp);
+			peer_run(&p);
+		}
+		ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+		p.now_us += 25000;
+		d = peer_packet(&p.first, TCP_ACK);
+		d.payload = (const uint8_t *)block;
+		d.payload_len = 1000;
+		peer_send(&p, &p.first, &d);
+		ck_assert_int_eq(p.conn->state, beside ? MPTCP_ESTABLISHED : MPTCP_CLOSED);
+		ck_assert_uint_eq(!!(p.conn->events & MPTCP_EVENT_ROBBED), !beside);
+		ck_assert_uint_eq(p.received_len, 6 + 30 * 10240 + (beside ? 1500 : 0));
+		peer_run(&p);
+		peer_fini(&p);
+	}
+}
+END_TEST
+
 START_TEST(options_lost_while_a_join_is_pending)
 {
 	const struct packet *out;
@@ -1025,6 +1065,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
 	  unmapped_data_after_a_stop_at_the_edge_is_not_believed,
+	  unmapped_data_after_a_stop_at_a_later_edge_is_not_believed,
 	  options_lost_while_a_join_is_pending, fallback_for_acks_ends_a_pending_join_only, options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
 	  checksums_both_ways,
 	  wrong_checksum_after_data_fin_delivers_nothing,

@@ -4,7 +4,9 @@
  */
 #include "proxy_world.h"
 
+#include "base/log.h"
 #include "proxy/limits.h"
+#include "proxy/robbed.h"
 
 /* ---- connecting ----------------------------------------------------------------- */
 
@@ -515,6 +517,60 @@ START_TEST(client_resets)
 }
 END_TEST
 
+/* A middlebox: MPTCP options of what is under way to the proxy become NOPs. */
+static void rob(void)
+{
+	for (size_t i = 0; i < w.up.count; i++) {
+		uint8_t *tcp = w.up.q[i].data + 20, *end = tcp + (tcp[12] >> 4) * 4;
+		struct packet p;
+		uint32_t len;
+
+		for (uint8_t *o = tcp + 20; o < end && *o; o += *o == 1 ? 1 : o[1])
+			if (*o == 30)
+				memset(o, 1, o[1]);
+		memset(tcp + 16, 0, 2);
+		ck_assert_int_eq(packet_parse(w.up.q[i].data, w.up.q[i].len, &p), 0);
+		len = (uint32_t)(w.up.q[i].data + w.up.q[i].len - tcp);
+		csum_store(tcp + 16, (uint16_t)~csum_fold(csum_add(
+				csum_pseudo(&p.tuple.src.addr, &p.tuple.dst.addr, 6, len), tcp,
+				len)));
+	}
+}
+
+START_TEST(robbed_client_is_left_alone)
+{
+	log_set_level(LOG_LEVEL_WARNING);
+	/* What falls back and ends well is none; what is broken is. */
+	for (int broken = 0; broken < 2; broken++) {
+		world_begin(PROXY_CONNECT_FIRST);
+		establish();
+		w.to_send = 3000;
+		client_turn();
+		rob();
+		run(SECOND);
+		ck_assert_uint_eq(count(CNT_MP_FALLBACK_DATA), 1);
+		ck_assert_uint_eq(w.server[0].in, 3000);
+		ck_assert_uint_eq(count(CNT_ROBBED), 0);
+		if (broken)
+			mptcp_abort(w.conn, w.now);
+		else
+			w.shut = w.server[0].fin = true;
+		client_turn();
+		run(20 * SECOND);
+		ck_assert_uint_eq(count(CNT_ROBBED), broken);
+		if (broken) {
+			ck_assert(w.server[0].reset);
+			ck_assert_int_eq(give_capable("192.0.2.1:7"), PROXY_PASS);
+			ck_assert_uint_eq(count(CNT_ROBBED_PASSED), 1);
+			ck_assert_int_eq(give_capable("192.0.2.2:7"), PROXY_TAKE);
+			w.now += ROBBED_KEEP_US + 2 * ROBBED_TICK_US;
+			ck_assert_int_eq(give_capable("192.0.2.1:8"), PROXY_TAKE);
+		}
+		world_end();
+	}
+}
+END_TEST
+
 START_TEST(client_vanishes_with_data_under_way)
 {
 	world_begin(PROXY_CONNECT_FIRST);
@@ -846,7 +902,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
 	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,
-	  server_resets, client_resets,
+	  server_resets, client_resets, robbed_client_is_left_alone,
 	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_are_refused, path_mtu_is_believed_with_care,
