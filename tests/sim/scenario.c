@@ -433,7 +433,8 @@ void scenario_print(const struct scenario *s, FILE *out)
 	fprintf(out, "  %s v%d %s%s, joins over %x%s after %llu us, backup %x%s\n",
 		s->proxy ? "proxy" : "engine", s->cfg[0].versions & MPTCP_VERSION_BIT(1) ? 1 : 0,
 		s->v6 ? "IPv6" : "IPv4",
-		s->stateless ? " stateless" : s->accept_first ? " accept-first" : "", s->join_links, s->rejoin ? " again" : "",
+		s->stateless ? " stateless" : s->accept_first ? " accept-first" : "",
+		s->join_links, s->rejoin ? " again" : "",
 		(unsigned long long)s->join_delay_us, s->backup_links,
 		s->may_reset ? ", may be reset" : "");
 	if (s->proxy_stop_us != TIMER_NEVER)
