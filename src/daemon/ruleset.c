@@ -372,6 +372,12 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c,
 {
 	fprintf(out,
 		"\tchain syn {\n"
+		/* What this machine serves itself: its answers would not come back to us.  Joins
+		 * (subtype 1) to an advertised address of this machine are something else. */
+		"\t\ttcp option mptcp subtype 0 fib daddr type local ip daddr . th dport "
+		"@upstreams4 return\n"
+		"\t\ttcp option mptcp subtype 0 fib daddr type local ip6 daddr . th dport "
+		"@upstreams6 return\n"
 		"\t\tip daddr . th dport @services4 update @flows4 { " FLOW4 " } goto take\n"
 		"\t\tip6 daddr . th dport @services6 update @flows6 { " FLOW6 " } goto take\n"
 		"\t}\n"
