@@ -627,6 +627,9 @@ static int open_loop(struct worker *w)
 
 	if (!config)
 		return -ENOMEM;
+	/* A socket that was closed may be taken off epoll only later, when its number is another
+	 * worker's socket already: that one is not in this worker's epoll, so nothing comes
+	 * of it.  (The thread sanitizer goes by numbers, and complains.) */
 	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	/* EV_ET of the timer */
 	event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
