@@ -64,6 +64,14 @@ static void beside_single_paths(struct exp_case *c)
 	c->flows = 3;
 }
 
+/* A queue of `rtts` round trips, but of five packets at least. */
+static double queue_of(double mbit, double rtt_ms, double rtts)
+{
+	double least_ms = 5 * MTU * 8 / mbit / 1e3;
+
+	return rtts * rtt_ms > least_ms ? rtts * rtt_ms : least_ms;
+}
+
 /* 144 combinations; the first path has 20 Mbit/s and 40 ms. */
 static bool make_grid(int n, struct exp_case *c)
 {
@@ -80,8 +88,8 @@ static bool make_grid(int n, struct exp_case *c)
 	snprintf(label, sizeof(label), "+ %g Mbit/s %g ms, queue %g RTT, loss %g and %g %%", r, t,
 		 q, l[0], l[1]);
 	c->label = label;
-	c->link[0] = (struct exp_link){ 20, 40, .queue_ms = 40 * q, .loss = l[0] };
-	c->link[1] = (struct exp_link){ r, t, .queue_ms = t * q, .loss = l[1] };
+	c->link[0] = (struct exp_link){ 20, 40, .queue_ms = queue_of(20, 40, q), .loss = l[0] };
+	c->link[1] = (struct exp_link){ r, t, .queue_ms = queue_of(r, t, q), .loss = l[1] };
 	beside_single_paths(c);
 	c->seconds = 30;
 	c->least = 0.95;
@@ -203,7 +211,8 @@ static void small_window(struct mptcp_config cfg[2])
 #define SMALL(label_, sched_, least_)                                                            \
 	{ label_, .link = { { 10, 10 }, { 1, 300 }, { 10, 10 } }, .flows = 2,            \
 	  .flow = { { .paths = 2, .link = { 0, 1 }, .sched = sched_, .tune = small_window }, \
-		    { .link = { 2 }, .tune = small_window } }, .seconds = 60, .warmup_s = 5, .least = least_ }
+		    { .link = { 2 }, .tune = small_window } }, .seconds = 60,            \
+	  .warmup_s = 5, .least = least_ }
 
 /* A client that has a window of 200 KB, whatever comes. */
 static const struct exp_case small[] = {
