@@ -39,6 +39,9 @@
 	X(TCP_RTO, "tcp_rto", "retransmission timeouts")                                     \
 	X(TCP_TLP, "tcp_tlp", "tail loss probes sent (RFC 8985)")                            \
 	X(TCP_SPURIOUS, "tcp_spurious", "retransmissions found needless and undone")         \
+	X(TCP_MTU_TOO_BIG, "tcp_mtu_too_big", "times a router said that segments are too big") \
+	X(TCP_MTU_BLACK_HOLE, "tcp_mtu_black_hole", "times segments were made smaller because full-sized ones vanished") \
+	X(TCP_MTU_PROBE, "tcp_mtu_probe", "segments sent to find out whether larger ones pass") \
 	X(TCP_ECN_CE, "tcp_ecn_ce", "segments received that the network had marked (ECN)")  \
 	X(TCP_ECN_CWR, "tcp_ecn_cwr", "windows reduced because a client reported marks")    \
 	X(TCP_ZERO_PROBE, "tcp_zero_probe", "zero-window probes sent")                       \

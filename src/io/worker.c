@@ -42,6 +42,7 @@
 #include "io/flowset.h"
 #include "io/inbox.h"
 #include "io/nfq.h"
+#include "io/pathmtu.h"
 #include "io/server.h"
 #include "io/sources.h"
 #include "io/tun.h"
@@ -95,6 +96,7 @@ struct worker {
 	atomic_uint turns;
 	struct nfq *nfq;
 	struct tun *tun;
+	struct pathmtu pathmtu;
 	struct flowset *flowset;        /* NULL: none */
 	struct server_env servers;
 	struct proxy *proxy;
@@ -224,6 +226,13 @@ static void op_emit_raw(void *ctx, const uint8_t *data, size_t len)
 	struct worker *w = ctx;
 
 	tun_emit_raw(w->tun, data, len);
+}
+
+static uint32_t op_route_mtu(void *ctx, const struct ip_addr *to)
+{
+	struct worker *w = ctx;
+
+	return pathmtu_of(&w->pathmtu, to);
 }
 
 static void op_random(void *ctx, void *buf, size_t len)
@@ -359,6 +368,7 @@ static const struct proxy_ops worker_ops = {
 	.server_close = op_server_close,
 	.flow_forget = op_flow_forget,
 	.emit_raw = op_emit_raw,
+	.route_mtu = op_route_mtu,
 	.random = op_random,
 };
 
@@ -674,6 +684,7 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	w->armed_us = TIMER_NEVER;
 	w->flowset_due_us = TIMER_NEVER;
 	latch(w);
+	pathmtu_init(&w->pathmtu);
 	w->tun = tun_new(config->device, w->shared->count, !w->index, &w->counters, err, err_len);
 	if (!w->tun)
 		goto fail;
@@ -740,6 +751,7 @@ void worker_free(struct worker *w)
 	flowset_free(w->flowset);
 	nfq_free(w->nfq);
 	tun_free(w->tun);
+	pathmtu_fini(&w->pathmtu);
 	free(w->refresh);
 	free(w->backlog);
 	pthread_cond_destroy(&w->call_done);

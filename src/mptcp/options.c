@@ -306,7 +306,8 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 	}
 	out.payload_iovs = pieces;
 	out.payload_len = tx->len;
-	out.segment_len = tcp_payload_mss(&sf->tcp, (uint32_t)opt_len);
+	out.segment_len = tx->whole ? (uint16_t)tx->len
+				    : (uint16_t)tcp_payload_mss(&sf->tcp, (uint32_t)opt_len);
 	out.headers_len = packet_build_tcp(headers, &sf->tx, &h, options, (size_t)opt_len,
 					   tx->len, tx->ect ? PACKET_ECN_ECT0 : PACKET_ECN_NONE,
 					   sf->ip_id, &out.ip_len);

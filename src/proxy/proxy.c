@@ -430,7 +430,10 @@ static void handle_too_big(struct session *s, struct mptcp_subflow *sf, const st
 	uint32_t mtu = p->icmp_mtu < least ? least : p->icmp_mtu;
 	uint32_t mss = mtu - (v4 ? 20u : 40u) - TCP_HEADER_MIN;
 
-	if (mss >= sf->tcp.mss || seq32_lt(p->icmp_seq, sf->tcp.snd_una) ||
+	/* No path has less (RFC 8201, section 4). */
+	if (!v4 && p->icmp_mtu < least)
+		return;
+	if (mss >= sf->tcp.mtu.max || seq32_lt(p->icmp_seq, sf->tcp.snd_una) ||
 	    seq32_geq(p->icmp_seq, sf->tcp.snd_nxt))
 		return;
 	tcp_path_mtu(&sf->tcp, (uint16_t)mss, now_us);

@@ -138,6 +138,8 @@ struct proxy_ops {
 	void (*flow_forget)(void *ctx, const struct flow_tuple *tuple);
 	/* Emits a packet that is not TCP (ICMP errors). */
 	void (*emit_raw)(void *ctx, const uint8_t *data, size_t len);
+	/* The MTU of the route to a client, 0 if it is not known.  May be NULL. */
+	uint32_t (*route_mtu)(void *ctx, const struct ip_addr *to);
 	void (*random)(void *ctx, void *buf, size_t len);
 
 	/* With several workers; else all of these may be NULL. */

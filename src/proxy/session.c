@@ -228,6 +228,21 @@ static struct session *new_session(struct proxy *proxy, const struct proxy_servi
 	return s;
 }
 
+/* Segments fit the route to the client, of each path its own. */
+static void heed_route(struct session *s, struct mptcp_subflow *sf, uint64_t now_us)
+{
+	const struct ip_addr *to = &sf->rx.src.addr;
+	uint32_t headers = (ip_addr_is_v4(to) ? 20u : 40u) + TCP_HEADER_MIN, mtu;
+
+	if (!s->proxy->ops->route_mtu)
+		return;
+	mtu = s->proxy->ops->route_mtu(s->proxy->ops_ctx, to);
+	if (mtu > PACKET_MAX)
+		mtu = PACKET_MAX;
+	if (mtu > headers)
+		tcp_route_mtu(&sf->tcp, (uint16_t)(mtu - headers), now_us);
+}
+
 int session_begin(struct proxy *proxy, const struct proxy_service *service,
 		  const struct packet *p, const uint8_t *data, size_t len,
 		  const struct mptcp_drawn *drawn, uint64_t now_us)
@@ -265,6 +280,7 @@ int session_begin(struct proxy *proxy, const struct proxy_service *service,
 	sf = first_subflow(s);
 	f->sf = sf;
 	sf->owner = f;
+	heed_route(s, sf, now_us);
 	if (drawn || s->handshake == PROXY_ACCEPT_FIRST) {
 		s->accepted = true;
 		if (drawn)
@@ -298,6 +314,7 @@ void session_join(struct session *s, const struct packet *p, uint64_t now_us)
 	if (sf) {
 		f->sf = sf;
 		sf->owner = f;
+		heed_route(s, sf, now_us);
 		return;
 	}
 	mptcp_refuse_join(proxy->counters, s->conn->version, p, reason, proxy->sink);

@@ -238,6 +238,8 @@ static bool output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struc
 	}
 	check_idle(tc, now_us);
 	tcp_pace_refill(tc, now_us);
+	if (now_us >= tc->mtu.next_us || tc->mtu.try_mss)
+		tcp_mtu_turn(tc, now_us);
 	if (send_lost(tc, now_us, max_len, tx))
 		return true;
 	if (tc->tlp_due) {
@@ -311,6 +313,7 @@ int tcp_send(struct tcp_conn *tc, uint64_t offset, uint32_t len, uint64_t now_us
 	describe(r, tx);
 	tcp_pace_spend(tc, len);
 	tx->ect = tc->ecn_on;
+	tcp_mtu_sent(tc, len, tx);
 	tc->snd_nxt += len;
 	tc->last_send_us = now_us;
 	tc->prr_out += len;

@@ -113,7 +113,8 @@ bool tcp_rack_detect(struct tcp_conn *tc, const struct tcp_ack *a, uint64_t now_
 		due = r->sent_us + tc->rack.rtt_us + tc->rack.reo_wnd_us;
 		if (due <= now_us) {
 			tcp_rec_mark_lost(tc, r);
-			found = true;
+			/* A probe of the path's MTU that is lost says nothing else. */
+			found |= !tcp_mtu_lost(tc, r);
 		} else if (due > timeout) {
 			timeout = due;
 		}

@@ -105,7 +105,7 @@ static void init(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_conf
 }
 
 /* The window that a connection begins with (RFC 6928). */
-static void init_window(struct tcp_conn *tc, uint64_t now_us)
+void tcp_init_window(struct tcp_conn *tc, uint64_t now_us)
 {
 	tc->cwnd_bytes = tc->cfg.initial_cwnd_segments * tcp_smss(tc);
 	tc->ssthresh_bytes = UINT32_MAX;
@@ -124,9 +124,7 @@ void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t 
 		tc->rcv_adv += tc->rcv_wnd < UINT16_MAX ? tc->rcv_wnd : UINT16_MAX;
 	/* Not from zero: what lies before the first byte has an offset too. */
 	tc->rcv_offset = (1ull << 32) + tc->rcv_nxt;
-	if (mss > tc->cfg.mss)
-		mss = tc->cfg.mss;
-	tc->mss = mss < TCP_MSS_MIN ? TCP_MSS_MIN : (uint16_t)mss;
+	tcp_mtu_init(tc, mss);
 	tcp_ecn_syn(tc, p->tcp.flags);
 	tc->sack_on = tc->cfg.sack && o->sack_permitted;
 	tc->wscale_on = o->has_wscale;
@@ -141,7 +139,7 @@ void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t 
 	tc->snd_wnd = p->tcp.window;            /* never scaled in a SYN */
 	tc->snd_wnd_max = tc->snd_wnd;
 	tc->snd_wl1 = p->tcp.seq;
-	init_window(tc, now_us);
+	tcp_init_window(tc, now_us);
 }
 
 void tcp_init_passive(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_config *cfg,
@@ -424,33 +422,6 @@ uint64_t tcp_oldest_offset(const struct tcp_conn *tc, uint64_t none)
 	struct tcp_record *r = list_first(&tc->records, struct tcp_record, by_seq);
 
 	return tc->state == TCP_CLOSED || !r || !r->len ? none : r->offset;
-}
-
-void tcp_path_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us)
-{
-	struct tcp_record *r;
-	uint32_t fits;
-
-	if (mtu_mss < TCP_MSS_MIN)
-		mtu_mss = TCP_MSS_MIN;
-	if (tc->state < TCP_ESTABLISHED) {
-		if (mtu_mss < tc->mss)
-			tc->mss = mtu_mss;
-		return;
-	}
-	if (mtu_mss >= tc->mss)
-		return;
-	tc->mss = mtu_mss;
-	fits = tcp_smss(tc);
-	/* Not a sign of congestion: cwnd stays, but not below one segment. */
-	list_for_each(r, &tc->records, by_seq)
-		if (r->len > fits)
-			tcp_rec_mark_lost(tc, r);
-	if (tc->cwnd_bytes < fits)
-		tc->cwnd_bytes = fits;
-	tcp_timer_off(tc, TCP_TIMER_TLP);
-	if (tc->flight_bytes && !tcp_timer_on(tc, TCP_TIMER_RTO))
-		tcp_arm_rto(tc, now_us);
 }
 
 void tcp_check(const struct tcp_conn *tc)

@@ -24,8 +24,8 @@
  *
  * Files: tcp.c (life and state), input.c (RFC 9293 section 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
- * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, rtt.c (RFC 6298), cc_*.c,
- * coupling.c (what endpoints of one connection know of each other), timewait.c.
+ * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, mtu.c, rtt.c (RFC 6298),
+ * cc_*.c, coupling.c (what endpoints of one connection know of each other), timewait.c.
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
@@ -138,6 +138,7 @@ struct tcp_tx {
 	uint64_t offset;
 	bool retransmission;
 	bool ect;                       /* to be sent as ECN-capable */
+	bool whole;                     /* not to be cut, whatever its size */
 	uint32_t map_seq;               /* as in struct tcp_record; map_len 0: no payload */
 	uint16_t map_len, map_checksum;
 };
@@ -270,6 +271,15 @@ struct tcp_conn {
 	uint64_t cc_state[16];          /* belongs to cfg.cc */
 	struct tcp_coupling *coupling;  /* NULL: none */
 	struct list coupling_link;
+	struct {                        /* mtu.c; sizes as `mss` */
+		uint16_t peer, max;     /* what the peer takes; what both ends and the route do */
+		uint32_t high;          /* from here on nothing passes, as far as known */
+		bool bisect;            /* the search is between `mss` and that */
+		uint16_t probe;         /* the size of a probe under way; 0: none */
+		uint16_t try_mss;       /* ... of one to be sent */
+		uint32_t probe_seq, probe_end;
+		uint64_t next_us;       /* when to look for a larger size */
+	} mtu;
 	struct {                        /* cwv.c */
 		uint32_t round_end, delivered;  /* this round trip */
 		uint32_t most[2];       /* of a round trip, lately and before */
@@ -398,9 +408,20 @@ uint64_t tcp_oldest_offset(const struct tcp_conn *tc, uint64_t none);
 uint64_t tcp_deadline(const struct tcp_conn *tc);
 void tcp_timeout(struct tcp_conn *tc, uint64_t now_us);
 
-/* The route's MTU dropped (ICMP "too big"): lowers the MSS and sends again what no
- * longer fits.  `mtu_mss` is the MTU less the IP and fixed TCP header. */
+/*
+ * The MTU of a path or route, as `mtu_mss`: less the IP and the fixed TCP header.
+ * tcp_path_mtu(): a router said "too big" (and quoted what is under way): lowers the
+ * segment size for a while and sends again what does not fit.  tcp_route_mtu(): what the
+ * route to the peer takes, more or less than the configuration said; it is also announced
+ * if the SYN or SYN/ACK is not out yet.
+ */
 void tcp_path_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us);
+void tcp_route_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us);
+/*
+ * Bytes of payload with which tcp_send() should be called next, to find out whether a
+ * larger segment passes; 0: any.  If there is less to send, it may wait.
+ */
+uint32_t tcp_mtu_probe_len(const struct tcp_conn *tc);
 
 /* The TCP timestamp clock of `tc` at `now_us` (milliseconds plus its offset). */
 static inline uint32_t tcp_ts_now(const struct tcp_conn *tc, uint64_t now_us)

@@ -85,6 +85,8 @@ void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us);
 void tcp_give_up(struct tcp_conn *tc);
 /* The peer has shown that it lives: the next keepalive is far away. */
 void tcp_heard(struct tcp_conn *tc, uint64_t now_us);
+/* The window that a connection begins with. */
+void tcp_init_window(struct tcp_conn *tc, uint64_t now_us);
 /* The peer's options of a SYN or SYN/ACK. */
 void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us);
 
@@ -118,6 +120,19 @@ void tcp_cwv_ack(struct tcp_conn *tc, uint32_t delivered, uint64_t now_us);
 void tcp_cwv_send(struct tcp_conn *tc, uint64_t now_us);
 /* Before the window is reduced for a loss: what was not used is not counted. */
 void tcp_cwv_loss(struct tcp_conn *tc, uint32_t in_flight, uint64_t now_us);
+
+/* mtu.c */
+void tcp_mtu_init(struct tcp_conn *tc, uint32_t peer_mss);
+/* A retransmission timeout of `head`. */
+void tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_t now_us);
+/* Is it time for a probe? */
+void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us);
+/* tcp_send() sent `len` bytes, as *tx: the probe? */
+void tcp_mtu_sent(struct tcp_conn *tc, uint32_t len, struct tcp_tx *tx);
+/* `r`, or its part up to `end`, was delivered. */
+void tcp_mtu_delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_t end);
+/* `r` was lost; true if it was the probe. */
+bool tcp_mtu_lost(struct tcp_conn *tc, const struct tcp_record *r);
 
 /* pacing.c */
 /* Brings what may leave up to date; to be called before anything changes the windows. */

@@ -278,6 +278,7 @@ static void delivered(struct tcp_conn *tc, const struct tcp_record *r, uint32_t 
 			a->orig_delivered = true;
 	}
 	tcp_rack_delivered(tc, r, end, a);
+	tcp_mtu_delivered(tc, r, end);
 }
 
 void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a)

@@ -495,6 +495,23 @@ static void timewait_input(struct host *h, struct flow *f, const struct packet *
 	free(q);
 }
 
+/* ICMP "too big", checked as RFC 5927 has it; returns the connection's bit. */
+static uint32_t too_big(struct host *h, const struct packet *p)
+{
+	uint32_t headers = ip_addr_is_v4(&p->tuple.src.addr) ? 40 : 60;
+	struct flow_tuple rx;
+	struct flow *f;
+
+	flow_tuple_reverse(&rx, &p->tuple);
+	f = flow_find(h, &rx);
+	if (p->icmp_error != ICMP_ERROR_TOO_BIG || !f || !f->sf ||
+	    seq32_lt(p->icmp_seq, f->sf->tcp.snd_una) ||
+	    seq32_geq(p->icmp_seq, f->sf->tcp.snd_nxt))
+		return 0;
+	tcp_path_mtu(&f->sf->tcp, (uint16_t)(p->icmp_mtu - headers), h->sim->now_us);
+	return 1u << f->ep->index;
+}
+
 void host_receive(void *ctx, struct list *batch)
 {
 	struct host *h = ctx;
@@ -504,7 +521,11 @@ void host_receive(void *ctx, struct list *batch)
 	uint32_t touched = 0;
 
 	list_for_each(sp, batch, link) {
-		if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP)
+		if (packet_parse(sp->data, sp->len, &p))
+			continue;
+		if (p.kind == PACKET_ICMP_ERROR)
+			touched |= too_big(h, &p);
+		if (p.kind != PACKET_TCP)
 			continue;
 		if (!sp->merged && !packet_checksum_ok(&p))
 			continue;

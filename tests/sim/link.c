@@ -234,6 +234,12 @@ static void send_one(struct link_dir *d, struct sim_packet *p)
 	}
 	if (is_out(d->link) || is_lost(d))
 		goto lost;
+	if (d->p.mtu && p->len > d->p.mtu) {
+		fate = "too big";
+		if (d->p.too_big)
+			link_too_big(&d->link->dir[!d->dir], p, d->p.mtu);
+		goto lost;
+	}
 
 	if (d->busy_until_us < now)
 		d->busy_until_us = now;
@@ -521,6 +527,45 @@ int link_of(const struct ip_addr *client)
 			return i;
 	}
 	return -1;
+}
+
+void link_too_big(struct link_dir *back, const struct sim_packet *p, uint32_t mtu)
+{
+	bool v6 = p->data[0] >> 4 == 6;
+	size_t ip = v6 ? 40 : 20, quote = p->len < 500 ? p->len : 500;
+	struct sim_packet *q = calloc(1, sizeof(*q) + ip + 8 + quote);
+	uint8_t *icmp = q->data + ip;
+	struct ip_addr src, dst;
+	uint64_t sum = 0;
+
+	q->len = ip + 8 + quote;
+	/* From the router that the packet was on its way to, as far as that matters. */
+	if (v6) {
+		q->data[0] = 0x60;
+		q->data[6] = 58;
+		q->data[7] = 64;
+		memcpy(q->data + 8, p->data + 24, 16);
+		memcpy(q->data + 24, p->data + 8, 16);
+		icmp[0] = 2;
+		bytes_put32(icmp + 4, mtu);
+		ip_addr_from_v6(&src, q->data + 8);
+		ip_addr_from_v6(&dst, q->data + 24);
+		sum = csum_pseudo(&src, &dst, 58, (uint32_t)(8 + quote));
+	} else {
+		q->data[0] = 0x45;
+		q->data[8] = 64;
+		q->data[9] = 1;
+		memcpy(q->data + 12, p->data + 16, 4);
+		memcpy(q->data + 16, p->data + 12, 4);
+		icmp[0] = 3;
+		icmp[1] = 4;
+		bytes_put16(icmp + 6, (uint16_t)mtu);
+	}
+	memcpy(icmp + 8, p->data, quote);
+	ip_set_len(q->data, q->len);
+	sum = csum_add(sum, icmp, 8 + quote);
+	csum_store(icmp + 2, (uint16_t)~csum_fold(sum));
+	send_one(back, q);
 }
 
 void link_refuse(struct link_dir *back, const struct packet *p)

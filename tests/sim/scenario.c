@@ -250,6 +250,10 @@ static void random_links_more(struct scenario *s, uint64_t seed)
 				p->mark_bytes = (uint32_t)rng_range(&r, p->queue_bytes / 10,
 								    p->queue_bytes);
 			p->bleach = rng_percent(&r, 5);
+			if (rng_percent(&r, 20)) {
+				p->mtu = (uint32_t)rng_range(&r, s->v6 ? 1280 : 576, MTU);
+				p->too_big = rng_percent(&r, 60);
+			}
 		}
 	}
 	for (int side = 0; side < 2; side++)
@@ -393,6 +397,8 @@ static void print_link(const struct link_params *p, const char *name, FILE *out)
 	SHOW(gro_us, "");
 	SHOW(mark_bytes, "");
 	SHOW(bleach, "");
+	SHOW(mtu, "");
+	SHOW(too_big, "");
 	SHOW(strip_syn, "");
 	SHOW(strip_third_ack, "");
 	SHOW(strip_data_from, "");

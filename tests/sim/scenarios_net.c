@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Directed scenarios: what the network tells the sender, or fails to: congestion marks.
+ * Directed scenarios: what the network tells the sender, or fails to: congestion marks,
+ * and that packets are too big.
  */
 #include "sim.h"
 
@@ -68,10 +69,92 @@ static void make_not_agreed(struct scenario *s)
 	s->check = check_bleached;
 }
 
+/* A link of an MTU of 1400, behind a router that says so. */
+static void check_mtu(struct run *run)
+{
+	const struct counters *c = run->s->proxy ? &run->gateway.counters : &run->host.counters;
+	uint64_t bps = run_goodput_bps(run, 0);
+
+	run_expect_complete(run, 0);
+	run_expect(run, c->v[CNT_TCP_MTU_TOO_BIG] == 1, "told %llu times",
+		   (unsigned long long)c->v[CNT_TCP_MTU_TOO_BIG]);
+	run_expect(run, c->v[CNT_TCP_RTO] == 0, "timed out");
+	run_expect(run, bps > 15000000, "goodput %.1f Mbit/s of 20", (double)bps / 1e6);
+}
+
+static void make_mtu(struct scenario *s)
+{
+	one_path(s);
+	s->link[0][DOWN].mtu = 1400;
+	s->link[0][DOWN].too_big = true;
+	s->check = check_mtu;
+}
+
+static void make_mtu_v6(struct scenario *s)
+{
+	make_mtu(s);
+	s->v6 = true;
+	s->link[0][DOWN].mtu = 1280;
+	s->cfg[0].tcp.mss = s->cfg[1].tcp.mss = MTU - 60;
+}
+
+/* Through the proxy, which gets the error from the network as all packets. */
+static void make_mtu_proxy(struct scenario *s)
+{
+	make_mtu(s);
+	s->proxy = true;
+}
+
+/* The same without a word: found out by timeouts, within two seconds. */
+static void check_black_hole(struct run *run)
+{
+	const struct counters *c = &run->host.counters;
+	uint64_t bps = run_goodput_bps(run, 0);
+
+	run_expect_complete(run, 0);
+	run_expect(run, c->v[CNT_TCP_MTU_BLACK_HOLE] == 1, "noticed %llu times",
+		   (unsigned long long)c->v[CNT_TCP_MTU_BLACK_HOLE]);
+	run_expect(run, bps > 8000000, "goodput %.1f Mbit/s of 20", (double)bps / 1e6);
+}
+
+static void make_black_hole(struct scenario *s)
+{
+	one_path(s);
+	s->link[0][DOWN].mtu = 1400;
+	s->check = check_black_hole;
+}
+
+/* One of two paths is such a hole: it is used all the same. */
+static void check_half_hole(struct run *run)
+{
+	run_expect_complete(run, 0);
+	run_expect(run, run->link[0].dir[DOWN].bytes_out > 2000000, "path 0 carried %llu bytes",
+		   (unsigned long long)run->link[0].dir[DOWN].bytes_out);
+}
+
+static void make_half_hole(struct scenario *s)
+{
+	scenario_default(s, false);
+	for (int i = 0; i < 2; i++)
+		for (int d = 0; d < 2; d++) {
+			s->link[i][d].rate_bps = 20000000;
+			s->link[i][d].delay_us = 20 * MS;
+			s->link[i][d].queue_bytes = 200000;
+		}
+	s->link[0][DOWN].mtu = 1400;
+	s->plan[0][1].total = 10000000;
+	s->check = check_half_hole;
+}
+
 const struct directed directed_net[] = {
 	{ "ecn-marks", make_marks },
 	{ "ecn-marks-v6", make_marks_v6 },
 	{ "ecn-bleached", make_bleached },
 	{ "ecn-not-agreed", make_not_agreed },
+	{ "mtu", make_mtu },
+	{ "mtu-v6", make_mtu_v6 },
+	{ "mtu-proxy", make_mtu_proxy },
+	{ "mtu-black-hole", make_black_hole },
+	{ "mtu-half-hole", make_half_hole },
 	{ NULL, NULL },
 };

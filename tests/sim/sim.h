@@ -107,6 +107,8 @@ struct link_params {
 	uint32_t duplicate, corrupt;
 	uint32_t mark_bytes;            /* a queue this long marks what is ECN-capable; 0: none */
 	bool bleach;                    /* takes the ECN bits out, as some routers do */
+	uint32_t mtu;                   /* what is larger is dropped; 0: none is */
+	bool too_big;                   /* ... and the sender is told by ICMP */
 	uint32_t gro_us;                /* merge what arrives within this; 0: no GRO */
 	/* A middlebox that takes MPTCP options out. */
 	bool strip_syn, strip_third_ack;        /* SYN and SYN/ACK; first packet after it */
@@ -164,6 +166,8 @@ void link_fix_checksum(struct sim_packet *p);
 int link_of(const struct ip_addr *client);
 void link_client_addr(struct ip_addr *out, int index, bool v6);
 void link_server_addr(struct ip_addr *out, bool v6);
+/* An ICMP error that says that `p` exceeds an MTU of `mtu`, arriving on `back`. */
+void link_too_big(struct link_dir *back, const struct sim_packet *p, uint32_t mtu);
 /* Answers a packet that nobody wants with a RST. */
 void link_refuse(struct link_dir *back, const struct packet *p);
 

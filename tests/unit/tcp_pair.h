@@ -23,6 +23,7 @@ struct pair_link {
 	uint32_t delay_us, jitter_us;   /* jitter reorders */
 	uint64_t rate_bps;              /* 0: no limit */
 	uint32_t queue_bytes;           /* 0: no limit */
+	uint32_t mtu_mss;               /* what exceeds it (as tcp_conn.mss) is lost; 0: no limit */
 	uint32_t loss_ppm, dup_ppm, reorder_ppm, reorder_us;
 	uint64_t free_us;               /* when the link is idle again */
 	/* for scripted losses: drop packets number [drop_from, drop_to) with data */
@@ -50,7 +51,7 @@ struct pair_packet {
 	uint64_t at_us, order;
 	int to;
 	struct tcp_header h;
-	uint32_t len;
+	uint32_t len, options;
 	uint64_t offset;
 	uint16_t checksum;
 };
@@ -122,6 +123,8 @@ static inline void pair_transmit(struct pair *p, int from, struct pair_packet *q
 	}
 	if (p->now_us >= l->down_from_us && p->now_us < l->down_to_us)
 		goto drop;
+	if (l->mtu_mss && q->len && q->len + q->options > l->mtu_mss)
+		goto drop;
 	if (unit_random_below(&p->rng, 1000000) < l->loss_ppm)
 		goto drop;
 	if (unit_random_below(&p->rng, 1000000) < l->dup_ppm)
@@ -153,7 +156,7 @@ static inline void pair_emit(struct pair *p, int from, const struct tcp_tx *tx)
 {
 	struct tcp_conn *tc = &p->s[from].tc;
 	struct pair_packet q = { .to = !from };
-	uint32_t mss = tcp_payload_mss(tc, tc->option_len), done = 0;
+	uint32_t mss = tx->whole ? tx->len : tcp_payload_mss(tc, tc->option_len), done = 0;
 
 	tcp_fill_header(tc, tx, p->now_us, &q.h);
 	if (q.h.opt.has_ts && q.h.opt.sack_count > 3)
@@ -168,6 +171,7 @@ static inline void pair_emit(struct pair *p, int from, const struct tcp_tx *tx)
 		uint32_t n = tx->len - done < mss ? tx->len - done : mss;
 
 		q.len = n;
+		q.options = tc->option_len;
 		q.offset = tx->offset + done;
 		q.h.seq = tx->seq + done;
 		q.h.flags = tx->flags;
@@ -192,9 +196,14 @@ static inline void pair_flush(struct pair *p, int i)
 		pair_emit(p, i, &tx);
 	while (s->sent < s->total && (room = tcp_send_room(&s->tc))) {
 		uint64_t n = s->total - s->sent;
+		uint32_t mss = tcp_payload_mss(&s->tc, s->tc.option_len);
+		uint32_t probe = tcp_mtu_probe_len(&s->tc);
 
+		/* Whole segments, while there is more. */
 		if (n > room)
-			n = room;
+			n = room >= mss ? room - room % mss : room;
+		if (probe && n >= probe)
+			n = probe;
 		if (n > 65000)
 			n = 65000;
 		ck_assert_int_eq(tcp_send(&s->tc, s->sent, (uint32_t)n, p->now_us, &tx), 0);
