@@ -132,10 +132,8 @@ static void send_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_u
 	uint32_t span = tcp_rec_span(r);
 
 	if (tc->recovery != TCP_RECOVERY_NONE) {
-		if (!tc->undo_ts) {
-			tc->undo_ts = tcp_ts_now(tc, now_us);
-			tc->undo_ts += !tc->undo_ts;
-		}
+		if (!tc->undo_us)
+			tc->undo_us = now_us;
 		tc->undo_retrans += span;
 	}
 	tc->prr_out += span;

@@ -194,6 +194,7 @@ struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
 		r = mss ? tcp_rec_split(tc, r, r->len - mss) : NULL;
 	if (r) {
 		tc->tlp_out = tc->tlp_retrans = true;
+		tc->tlp_len = r->len;
 		tc->tlp_end_seq = tc->snd_nxt;
 		counter_inc(tc->env->counters, CNT_TCP_TLP);
 	}

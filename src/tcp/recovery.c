@@ -20,8 +20,9 @@ static void save_for_undo(struct tcp_conn *tc)
 	tc->undo_possible = true;
 	tc->undo_cwnd = tc->cwnd_bytes;
 	tc->undo_ssthresh = tc->ssthresh_bytes;
-	tc->undo_retrans = 0;
-	tc->undo_ts = 0;
+	/* The copy that a probe made may still be reported, and says nothing of this episode. */
+	tc->undo_retrans = tc->tlp_out && tc->tlp_retrans ? tc->tlp_len : 0;
+	tc->undo_us = 0;
 	tc->undo_una = tc->snd_una;
 }
 
@@ -144,9 +145,12 @@ static bool needless(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	if (!tc->undo_possible)
 		return false;
-	/* Eifel detection: the ACK echoes a segment from before the retransmission. */
-	if (a->advanced && a->head_retransmitted && a->has_ecr && tc->undo_ts &&
-	    seq32_lt(a->ecr, tc->undo_ts))
+	/*
+	 * Eifel detection: the ACK echoes a segment from before the retransmission.  It must
+	 * be one of this episode: what an earlier one repeated answers with its own time.
+	 */
+	if (a->advanced && a->has_ecr && tc->undo_us && a->head_again_us >= tc->undo_us &&
+	    seq32_lt(a->ecr, tcp_ts_now(tc, a->head_again_us)))
 		return true;
 	/* Every byte sent again in this episode was reported as a duplicate. */
 	if (a->has_dsack && tc->undo_retrans && seq32_geq(a->dsack.begin, tc->undo_una)) {

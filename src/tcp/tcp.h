@@ -127,7 +127,7 @@ struct tcp_record {
 	bool sacked, lost, retransmitted, fin;
 	uint8_t transmissions;
 	uint64_t sent_us;               /* latest transmission */
-	uint64_t first_sent_us;
+	uint64_t again_us;              /* first retransmission; 0: none */
 };
 
 /* A segment to put on the wire. */
@@ -241,7 +241,7 @@ struct tcp_conn {
 		uint32_t fack;          /* highest sequence delivered */
 	} rack;
 	bool tlp_out, tlp_retrans;      /* a probe is out; it repeated old data */
-	uint32_t tlp_end_seq;
+	uint32_t tlp_end_seq, tlp_len;
 	enum {
 		TCP_RECOVERY_NONE,
 		TCP_RECOVERY_CWR,       /* nothing is lost; the window shrinks for ECN */
@@ -251,7 +251,8 @@ struct tcp_conn {
 	uint32_t recovery_end;          /* snd_nxt when recovery began */
 	uint32_t prr_delivered, prr_out, recover_flight;
 	/* undo (RFC 3522, RFC 4015, RFC 5682) */
-	uint32_t undo_cwnd, undo_ssthresh, undo_retrans, undo_ts;
+	uint32_t undo_cwnd, undo_ssthresh, undo_retrans;
+	uint64_t undo_us;               /* the first retransmission since; 0: none */
 	bool undo_possible;
 	uint32_t undo_una;              /* snd_una at the reduction */
 	bool frto;                      /* F-RTO under way */

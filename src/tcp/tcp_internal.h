@@ -37,7 +37,7 @@ struct tcp_ack {
 	bool advanced;
 	bool duplicate;                 /* RFC 5681, section 2 */
 	bool not_dup;                   /* carried data or moved the window */
-	bool head_retransmitted;        /* the first byte acknowledged was sent twice */
+	uint64_t head_again_us;         /* when the first byte acknowledged was first repeated */
 	bool orig_delivered;            /* something sent once, before recovery_end */
 	bool congested;                 /* ECE, for a window that is not yet reduced */
 	bool sack_refused;

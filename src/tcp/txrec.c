@@ -122,7 +122,7 @@ struct tcp_record *tcp_rec_append(struct tcp_conn *tc, uint32_t len, bool fin,
 	r->map_seq = r->seq;
 	r->map_len = (uint16_t)len;
 	r->transmissions = 1;
-	r->sent_us = r->first_sent_us = now_us;
+	r->sent_us = now_us;
 	list_push_back(&tc->records, &r->by_seq);
 	list_push_back(&tc->sent, &r->by_time);
 	tc->record_count++;
@@ -150,7 +150,7 @@ struct tcp_record *tcp_rec_split(struct tcp_conn *tc, struct tcp_record *r, uint
 	n->retransmitted = r->retransmitted;
 	n->transmissions = r->transmissions;
 	n->sent_us = r->sent_us;
-	n->first_sent_us = r->first_sent_us;
+	n->again_us = r->again_us;
 	r->len = len;
 	list_insert_after(&r->by_seq, &n->by_seq);
 	if (!list_empty(&r->by_time))
@@ -192,6 +192,8 @@ void tcp_rec_mark_sent_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t
 	if (r->transmissions < UINT8_MAX)
 		r->transmissions++;
 	r->sent_us = now_us;
+	if (!r->again_us)
+		r->again_us = now_us;
 	account(tc, r, 1);
 	list_remove(&r->by_time);
 	list_push_back(&tc->sent, &r->by_time);
@@ -287,7 +289,7 @@ void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a)
 	bool filled = false;
 
 	if (r)
-		a->head_retransmitted = r->transmissions > 1;
+		a->head_again_us = r->again_us;
 	while (r && seq32_lt(r->seq, a->ack)) {
 		struct tcp_record *next = list_next(&tc->records, r, struct tcp_record, by_seq);
 		uint32_t end = tcp_rec_end(r);

@@ -18,7 +18,7 @@
 /* IP, TCP, timestamps, and a DSS with 8-byte DSN and 4-byte DATA_ACK. */
 #define HEADER_BYTES  (20 + 20 + 12 + 20)
 
-static const struct experiment *const lists[] = { exp_coupled, exp_paths };
+static const struct experiment *const lists[] = { exp_coupled, exp_paths, exp_single };
 
 /* ---- a scenario of a case ------------------------------------------------------- */
 

@@ -122,7 +122,7 @@ struct experiment {
 };
 
 /* One list per file, ended by a name of NULL. */
-extern const struct experiment exp_coupled[], exp_paths[];
+extern const struct experiment exp_coupled[], exp_paths[], exp_single[];
 
 /* ---- measures; `arg` is a flow unless said otherwise ------------------------- */
 

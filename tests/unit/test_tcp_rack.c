@@ -230,6 +230,60 @@ START_TEST(tail_probe_falls_back)
 }
 END_TEST
 
+/*
+ * Two episodes: the first one's retransmission is acknowledged when the second one has just
+ * repeated something else.  Its timestamp is older than that, and yet no sign of needlessness
+ * (RFC 3522 compares with the time when the very segment was repeated).
+ */
+START_TEST(eifel_compares_the_same_segment)
+{
+	setup();
+	establish_from(with_ts(syn(), 1000, 0));
+	for (int i = 0; i < 10; i++)
+		send_data(1448);
+#define TSEQ(n) (1 + (n) * 1448u)
+	now += 10 * MS;
+	/* First the segments 1 and 8 are lost; both are repeated, at 10 ms. */
+	input(with_ts(with_sack(seg(TCP_ACK, 1, TSEQ(1), 0), TSEQ(2), TSEQ(8)), 1001,
+		      tcp_ts_now(&tc, now - 10 * MS)));
+	expect(TCP_ACK, TSEQ(1), 1, 1448);
+	input(with_ts(with_sack(with_sack(seg(TCP_ACK, 1, TSEQ(1), 0), TSEQ(9), TSEQ(10)), TSEQ(2),
+				TSEQ(8)), 1001, tcp_ts_now(&tc, now - 10 * MS)));
+	tc.undo_possible = true;
+	/* A new episode begins 8 ms later. */
+	now += 8 * MS;
+	tc.undo_us = now;
+	tc.undo_una = tc.snd_una;
+	now += 2 * MS;
+	input(with_ts(with_sack(seg(TCP_ACK, 1, TSEQ(8), 0), TSEQ(9), TSEQ(10)), 1002,
+		      tcp_ts_now(&tc, now - 10 * MS)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	finish();
+}
+END_TEST
+
+/* The copy that a probe made is reported while a real loss is repaired: nothing to undo. */
+START_TEST(dsack_of_a_probe_is_no_undo)
+{
+	flight(false);
+	input(seg(TCP_ACK, 1, SEQ(8), 0));
+	fire();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	now += 10 * MS;
+	/* The original of the probe had arrived; what was before it had not. */
+	input(with_sack(seg(TCP_ACK, 1, SEQ(8), 0), SEQ(9), SEQ(10)));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	expect(TCP_ACK, SEQ(8), 1, 1460);
+	input(with_sack(with_sack(seg(TCP_ACK, 1, SEQ(8), 0), SEQ(9), SEQ(10)), SEQ(9), SEQ(10)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
 /* Section 6.2, step 4: a DSACK widens the window, but not without reordering ... */
 START_TEST(dsack_widens_window)
 {
@@ -286,5 +340,6 @@ END_TEST
 
 UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
 	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss,
-	  tail_probe_of_new_data, tail_probe_falls_back, dsack_widens_window, dsack_of_a_copy,
+	  tail_probe_of_new_data, tail_probe_falls_back, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
+	  dsack_widens_window, dsack_of_a_copy,
 	  timeout_spares_what_is_young)
