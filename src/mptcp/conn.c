@@ -254,7 +254,7 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 	 * segment that it has made as long as plain TCP's may be.  Without room for it within
 	 * the MTU, a connection whose checksum failed would be stuck for ever. */
 	if (conn->checksum_on)
-		sf->tcp.cfg.mss -= INFINITE_MAP_LEN;
+		sf->tcp.mss_spare = INFINITE_MAP_LEN;
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
 	tcp_set_window(&sf->tcp, mptcp_recv_window(conn));
 }

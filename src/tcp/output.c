@@ -386,7 +386,7 @@ void tcp_fill_header(struct tcp_conn *tc, const struct tcp_tx *tx, uint64_t now_
 	if (syn) {
 		/* A SYN offers, a SYN/ACK accepts what was offered. */
 		o->has_mss = true;
-		o->mss = tc->cfg.mss;
+		o->mss = tc->cfg.mss - tc->mss_spare;
 		o->has_wscale = answer ? tc->wscale_on : true;
 		o->wscale = tc->cfg.rcv_wscale;
 		o->sack_permitted = answer ? tc->sack_on : tc->cfg.sack;

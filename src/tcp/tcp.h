@@ -174,6 +174,7 @@ struct tcp_conn {
 	uint8_t snd_wscale;             /* the peer's shift */
 	uint16_t mss;                   /* bytes after the 20-byte TCP header, options included */
 	uint16_t option_len;            /* usual options of a data segment, set by the caller */
+	uint16_t mss_spare;             /* announced less than cfg.mss, set by the caller */
 	bool fin_queued, fin_sent, fin_acked;
 	uint32_t fin_seq;
 	struct list records, sent;

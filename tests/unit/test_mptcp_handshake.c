@@ -181,6 +181,8 @@ START_TEST(segment_size_leaves_room_for_an_infinite_mapping)
 	syn = peer_capable_syn(&p.first);
 	syn.tcp.mptcp.capable.flags |= MPTCP_CAP_CHECKSUM;
 	p.conn = mptcp_new_passive(&p.env, &p.cfg, &syn, &p, peer_deliver_, p.now_us);
+	/* What the route takes does not change that. */
+	tcp_route_mtu(&mptcp_first_subflow(p.conn)->tcp, 1460, p.now_us);
 	mptcp_accept(p.conn, p.now_us);
 	peer_run(&p);
 	synack = peer_next(&p);
