@@ -336,7 +336,8 @@ static void forge(uint8_t flags, uint32_t seq, uint32_t ack, const void *payload
 	h.dst_port = sf->tx.dst.port;
 	at = packet_build_tcp(data, &sf->tx, &h, opt, (size_t)opt_len, len, 0, 1, &ip_len);
 	packet_finish_checksum(data, at, ip_len, csum_add(0, payload, len));
-	memcpy(data + at, payload, len);
+	if (len)
+		memcpy(data + at, payload, len);
 	ck_assert_int_eq(proxy_packet(w.proxy, data, at + len, false, w.now), PROXY_TAKE);
 	flush();
 }
