@@ -55,7 +55,10 @@
 	X(MP_JOIN_IN, "mp_join_in", "MP_JOIN SYNs received for a connection of ours")        \
 	X(MP_JOIN_DONE, "mp_join_done", "joins whose HMAC was right")                        \
 	X(MP_JOIN_BAD_MAC, "mp_join_bad_mac", "joins refused: wrong HMAC")                   \
-	X(MP_JOIN_REFUSED, "mp_join_refused", "joins refused: limit, fallback or state")     \
+	X(MP_JOIN_REFUSED, "mp_join_refused", "joins refused: fallback, state or no memory")     \
+	X(MP_JOIN_SUBFLOWS, "mp_join_subflows", "joins refused: max_subflows reached")       \
+	X(MP_JOIN_PENDING, "mp_join_pending", "SYNs of joins dropped: as many are under way as may be") \
+	X(MP_JOIN_ADDRESS, "mp_join_address", "joins refused: to an address that is not open to them") \
 	X(MP_JOIN_UNKNOWN, "mp_join_unknown", "joins passed on: token not of ours")          \
 	X(MP_FALLBACK_HANDSHAKE, "mp_fallback_handshake", "fallbacks: no option in the third ACK or first data") \
 	X(MP_FALLBACK_DATA, "mp_fallback_data", "fallbacks: options lost after the handshake") \
@@ -79,6 +82,18 @@
 	X(MP_PENALIZED, "mp_penalized", "times a subflow's congestion window was reduced for that") \
 	X(MP_REDUNDANT, "mp_redundant", "bytes sent on one more subflow by scheduler redundant") \
 	X(MP_RTO, "mp_rto", "data-level retransmission timeouts")                            \
+	X(MP_ADD_ADDR_IN, "mp_add_addr_in", "ADD_ADDR received and echoed")                  \
+	X(MP_ADD_ADDR_OUT, "mp_add_addr_out", "ADD_ADDR sent, repetitions included")         \
+	X(MP_ADD_ADDR_ECHOED, "mp_add_addr_echoed", "addresses of ours that the peer echoed") \
+	X(MP_ADD_ADDR_UNANSWERED, "mp_add_addr_unanswered", "addresses of ours that the peer never echoed") \
+	X(MP_ADD_ADDR_BAD_MAC, "mp_add_addr_bad_mac", "ADD_ADDR ignored: wrong HMAC")        \
+	X(MP_ADD_ADDR_IGNORED, "mp_add_addr_ignored", "ADD_ADDR ignored: its id has another address, or is 0") \
+	X(MP_ADDRESSES_FULL, "mp_addresses_full", "addresses of either side left out: as many are known as may be") \
+	X(MP_REMOVE_ADDR_IN, "mp_remove_addr_in", "addresses that peers removed")            \
+	X(MP_REMOVE_ADDR_OUT, "mp_remove_addr_out", "REMOVE_ADDR sent, repetitions included") \
+	X(MP_PRIO_IN, "mp_prio_in", "MP_PRIO received")                                      \
+	X(MP_PRIO_OUT, "mp_prio_out", "MP_PRIO sent, repetitions included")                  \
+	X(MP_SUBFLOW_REMOVED, "mp_subflow_removed", "subflows reset because either side removed an address") \
 	X(MP_FASTCLOSE_IN, "mp_fastclose_in", "MP_FASTCLOSE received")                       \
 	X(MP_FASTCLOSE_OUT, "mp_fastclose_out", "MP_FASTCLOSE sent")                         \
 	X(MP_TCPRST_IN, "mp_tcprst_in", "MP_TCPRST received")                                \

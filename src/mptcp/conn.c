@@ -30,6 +30,9 @@
 #define FIN_RETRIES 6u
 /* Keys drawn until one has a token that may be used, which of many workers is one in many. */
 #define KEY_TRIES 1024
+/* Joins of one connection that may be under way: SYNs beyond that are dropped, not refused,
+ * because a client does not try again after a refusal. */
+#define JOINS_PENDING_MAX 4u
 
 static const char *const state_names[] = {
 	[MPTCP_SYN_SENT] = "SYN_SENT",         [MPTCP_SYN_RECEIVED] = "SYN_RECEIVED",
@@ -104,6 +107,11 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 		tcp_coupling_join(&sf->conn->coupling, &sf->tcp);
 	else if (state == MPTCP_SUBFLOW_DEAD)
 		tcp_coupling_leave(&sf->tcp);
+	if (state == MPTCP_SUBFLOW_ACTIVE && (sf->conn->addresses || sf->prio_left)) {
+		/* What waited for a subflow can go. */
+		sf->conn->signals = true;
+		sf->conn->signal_deadline_us = 0;
+	}
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -198,6 +206,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->fastclose_deadline_us = conn->fastclose_next_us = TIMER_NEVER;
 	conn->fail_deadline_us = TIMER_NEVER;
 	conn->handshake_deadline_us = now_us + cfg->handshake_us;
+	conn->signal_deadline_us = TIMER_NEVER;
 	conn->created_us = now_us;
 	return conn;
 }
@@ -214,6 +223,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	flow_tuple_reverse(&sf->tx, rx);
 	sf->created_us = now_us;
 	sf->join_ack_deadline_us = TIMER_NEVER;
+	sf->removal_deadline_us = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
 	sf->copied_to = conn->snd_una;
@@ -301,6 +311,7 @@ struct mptcp_conn *mptcp_new_passive_drawn(struct mptcp_env *env, const struct m
 	mptcp_take_capable_flags(conn, &o->capable);
 	if (o->capable.key_count)
 		mptcp_learn_peer_key(conn, o->capable.sender_key);
+	conn->initial = syn->tuple;
 	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
 	if (!sf) {
 		mptcp_free(conn);
@@ -340,6 +351,7 @@ struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_co
 	conn->state = MPTCP_SYN_SENT;
 	conn->active = true;
 	flow_tuple_reverse(&rx, tx);
+	conn->initial = rx;
 	sf = mptcp_subflow_new(conn, &rx, now_us);
 	if (!sf) {
 		mptcp_free(conn);
@@ -349,11 +361,27 @@ struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_co
 	return conn;
 }
 
+bool mptcp_join_must_wait(struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+	unsigned pending = 0;
+
+	list_for_each(sf, &conn->subflows, link)
+		pending += sf->join && sf->state == MPTCP_SUBFLOW_HANDSHAKE;
+	if (pending < JOINS_PENDING_MAX)
+		return false;
+	counter_inc(conn->env->counters, CNT_MP_JOIN_PENDING);
+	return true;
+}
+
 struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct packet *syn,
 					 uint64_t now_us, enum mptcp_reset_reason *reason)
 {
 	const struct mptcp_join *join = &syn->tcp.mptcp.join;
+	enum counter_id why = CNT_MP_JOIN_REFUSED;
 	struct mptcp_subflow *sf;
+	uint8_t local_id;
+	bool backup;
 
 	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known || mptcp_failing(conn) ||
 	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT) {
@@ -362,6 +390,12 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 	}
 	if (conn->subflow_count >= conn->cfg.max_subflows) {
 		*reason = MPTCP_RST_RESOURCES;
+		why = CNT_MP_JOIN_SUBFLOWS;
+		goto refuse;
+	}
+	if (!mptcp_address_of_join(conn, &syn->tuple.dst, &local_id, &backup)) {
+		*reason = MPTCP_RST_PROHIBITED;
+		why = CNT_MP_JOIN_ADDRESS;
 		goto refuse;
 	}
 	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
@@ -370,6 +404,8 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 		goto refuse;
 	}
 	sf->join = true;
+	sf->local_id = local_id;
+	sf->backup = backup;
 	sf->peer_backup = join->backup;
 	sf->remote_id = join->addr_id;
 	sf->remote_nonce = join->nonce;
@@ -378,7 +414,7 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 	counter_inc(conn->env->counters, CNT_MP_JOIN_IN);
 	return sf;
 refuse:
-	counter_inc(conn->env->counters, CNT_MP_JOIN_REFUSED);
+	counter_inc(conn->env->counters, why);
 	return NULL;
 }
 
@@ -391,6 +427,8 @@ struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct fl
 	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known || mptcp_failing(conn) ||
 	    conn->state == MPTCP_TIME_WAIT || conn->state >= MPTCP_FASTCLOSE_WAIT ||
 	    conn->subflow_count >= conn->cfg.max_subflows)
+		return NULL;
+	if (conn->peer_no_join_initial && ip_endpoint_equal(&tx->dst, &conn->initial.src))
 		return NULL;
 	/* Not before the peer has shown that it got our key: it may have fallen back, and
 	 * so may we have to (RFC 8684, section 3.2). */
@@ -440,6 +478,7 @@ void mptcp_free(struct mptcp_conn *conn)
 	stream_fini(&conn->sendq);
 	reasm_fini(&conn->ooo);
 	mptcp_recv_free_edges(conn);
+	free(conn->addresses);
 	free(conn);
 }
 
@@ -527,6 +566,7 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 		return;
 	tcp_input(&sf->tcp, p, now_us, &rx);
 	if (rx.acceptable) {
+		mptcp_address_heard(sf, now_us);
 		if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 			mptcp_handshake_after(sf, p, &rx, now_us);
 		if (sf->state != MPTCP_SUBFLOW_DEAD && !(p->tcp.flags & TCP_SYN))
@@ -698,10 +738,14 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 	list_for_each(sf, &conn->subflows, link) {
 		if (sf->reset_pending)
 			return 0;
-		if (conn->state != MPTCP_FASTCLOSE_WAIT)
+		if (conn->state != MPTCP_FASTCLOSE_WAIT) {
 			EARLIER(tcp_deadline(&sf->tcp));
+			EARLIER(sf->removal_deadline_us);
+		}
 		EARLIER(sf->join_ack_deadline_us);
 	}
+	if (conn->signals && conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT)
+		EARLIER(conn->signal_deadline_us);
 	EARLIER(conn->rto_deadline_us);
 	EARLIER(conn->orphan_deadline_us);
 	EARLIER(conn->fail_deadline_us);
@@ -732,6 +776,7 @@ void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
 			sf->join_ack_deadline_us = now_us + 2 * (uint64_t)sf->tcp.rto_us;
 			tcp_request_ack(&sf->tcp);
 		}
+		mptcp_address_timeout(sf, now_us);
 		if (now_us >= tcp_deadline(&sf->tcp)) {
 			tcp_timeout(&sf->tcp, now_us);
 			mptcp_subflow_events(sf, now_us);

@@ -80,6 +80,27 @@ void mptcp_join_mac(uint8_t version, uint64_t key1, uint64_t key2, uint32_t nonc
 	}
 }
 
+void mptcp_add_addr_mac(uint64_t sender_key, uint64_t receiver_key,
+			const struct mptcp_add_addr *a, uint8_t mac[8])
+{
+	uint8_t key[16], msg[19], digest[SHA256_DIGEST_SIZE];
+	bool v4 = ip_addr_is_v4(&a->addr);
+	size_t len = v4 ? 4 : 16;
+	struct hmac_sha256_ctx ctx;
+
+	put_be64(key, sender_key);
+	put_be64(key + 8, receiver_key);
+	/* The port counts with two octets also where the option has none. */
+	msg[0] = a->addr_id;
+	memcpy(msg + 1, v4 ? ip_addr_v4(&a->addr) : a->addr.b, len);
+	msg[1 + len] = a->port >> 8;
+	msg[2 + len] = a->port & 0xff;
+	hmac_sha256_set_key(&ctx, sizeof(key), key);
+	hmac_sha256_update(&ctx, len + 3, msg);
+	hmac_sha256_digest(&ctx, sizeof(digest), digest);
+	memcpy(mac, digest + sizeof(digest) - 8, 8);
+}
+
 bool mptcp_mac_equal(const uint8_t *a, const uint8_t *b, size_t len)
 {
 	return memeql_sec(a, b, len);

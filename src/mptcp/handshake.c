@@ -157,6 +157,7 @@ static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint
 		conn->joined_once = true;
 		conn->orphan_deadline_us = TIMER_NEVER;
 		counter_inc(conn->env->counters, CNT_MP_JOIN_DONE);
+		mptcp_address_joined(conn, sf->local_id, now_us);
 		tcp_request_ack(&sf->tcp); /* the fourth ACK */
 		return;
 	}

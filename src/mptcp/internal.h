@@ -157,6 +157,14 @@ void mptcp_hoard_acked(struct mptcp_subflow *sf);
 
 /* Bytes of options that a segment with data usually has, for the segment size. */
 uint16_t mptcp_options_usual(const struct mptcp_conn *conn, bool timestamps);
+/* An encoded MPTCP option that goes on an ACK of its own, with a DSS if there is room. */
+struct mptcp_signal {
+	uint8_t len;
+	uint8_t data[TCP_OPTIONS_MAX];
+};
+/* Sends that ACK. */
+void mptcp_emit_signal(struct mptcp_subflow *sf, const struct mptcp_signal *signal,
+		       const struct packet_sink *sink, uint64_t now_us);
 /* Encodes the MPTCP options of an outgoing segment; returns their length. */
 size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
 			 uint8_t out[TCP_OPTIONS_MAX], size_t room);
@@ -177,6 +185,23 @@ void mptcp_subflow_heard(struct mptcp_subflow *sf);
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us);
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);
 
+/* ---- address.c ---------------------------------------------------------------- */
+
+/* ADD_ADDR and REMOVE_ADDR of an acceptable packet. */
+void mptcp_address_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);
+/* The address id of a join that came to `dst`; false: nobody may join there. */
+bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *dst, uint8_t *id,
+			   bool *backup);
+/* A passive join is complete: the peer must know that address. */
+void mptcp_address_joined(struct mptcp_conn *conn, uint8_t id, uint64_t now_us);
+/* An acceptable packet came on a subflow whose address the peer removed. */
+void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us);
+/* ... and none did in time, perhaps. */
+void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us);
+/* Sends the signals that are due, each on an ACK of its own. */
+void mptcp_signals_output(struct mptcp_conn *conn, const struct packet_sink *sink,
+			  uint64_t now_us);
+
 /* ---- crypto.c ----------------------------------------------------------------- */
 
 /*
@@ -186,6 +211,12 @@ void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64
  */
 void mptcp_join_mac(uint8_t version, uint64_t key1, uint64_t key2, uint32_t nonce1,
 		    uint32_t nonce2, uint8_t mac[20]);
+/*
+ * HMAC of ADD_ADDR (RFC 8684, section 3.4.1), with the key of who announces first: fills the
+ * 8 bytes that the option carries.  Version 1 only.
+ */
+void mptcp_add_addr_mac(uint64_t sender_key, uint64_t receiver_key,
+			const struct mptcp_add_addr *a, uint8_t mac[8]);
 /* Compares without telling by its time where the difference is. */
 bool mptcp_mac_equal(const uint8_t *a, const uint8_t *b, size_t len);
 

@@ -27,7 +27,8 @@
  * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
  * (DSS in), send.c (DSS out, reinjection), sched*.c, hoard.c, buffers.c, fallback.c (plain
  * TCP, MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c
- * (addresses, priorities, subflow death), crypto.c.
+ * (priorities, subflow death), address.c (ADD_ADDR, REMOVE_ADDR, and the ACKs that carry such
+ * signals), crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
 #define MPTCP_MPTCP_H
@@ -80,6 +81,7 @@ enum mptcp_event {
 	MPTCP_EVENT_PLAIN_SYN   = 1u << 7,  /* the client repeated its SYN without MP_CAPABLE */
 	MPTCP_EVENT_ROBBED      = 1u << 8,  /* broken, because the path of `robbed_addr` takes
 					     * options off: reset, or without a subflow */
+	MPTCP_EVENT_ADDRESS     = 1u << 9,  /* the peer announced or withdrew an address */
 };
 
 /* Bits of mptcp_config.versions. */
@@ -91,6 +93,7 @@ struct mptcp_config {
 	uint8_t versions;               /* that are spoken, at least one; the highest is offered */
 	const struct mptcp_sched_ops *sched;
 	bool checksum;                  /* ask for DSS checksums (A flag) in any case */
+	bool no_join_initial;           /* C flag: no joins to our side of the first subflow */
 	uint8_t max_subflows;
 	uint32_t rcvbuf_initial, rcvbuf_max;    /* bytes of the shared receive window */
 	uint32_t sndbuf_initial, sndbuf_max;    /* bytes not yet DATA_ACKed */
@@ -136,6 +139,52 @@ struct mptcp_map {
 	uint16_t checksum;
 };
 
+/* ---- addresses (RFC 8684, section 3.4) ---------------------------------------- */
+
+/* Addresses of ours, withdrawn ones included, and of the peer's, that one connection knows. */
+#define MPTCP_LOCAL_MAX  16u
+#define MPTCP_REMOTE_MAX 8u
+
+/* An address of ours that the peer may join. */
+struct mptcp_endpoint {
+	struct ip_endpoint announced;   /* what the peer is told; port 0: that of the first
+					 * subflow */
+	struct ip_endpoint local;       /* what its joins are sent to when they arrive here
+					 * (differs behind a NAT); port 0: any */
+	bool backup;
+};
+
+enum mptcp_address_state {
+	MPTCP_ADDRESS_FREE,
+	MPTCP_ADDRESS_WAITING,          /* ADD_ADDR is due, or not yet echoed */
+	MPTCP_ADDRESS_TOLD,             /* the peer knows it */
+	MPTCP_ADDRESS_UNANSWERED,       /* never echoed: given up */
+	MPTCP_ADDRESS_WITHDRAWN,        /* REMOVE_ADDR is due, or said not often enough yet */
+};
+const char *mptcp_address_state_name(enum mptcp_address_state state);
+
+struct mptcp_local_address {
+	struct mptcp_endpoint ep;
+	enum mptcp_address_state state;
+	uint8_t id;                     /* 0: our side of the first subflow */
+	uint8_t sent;                   /* signals sent in this state */
+	uint64_t due_us;                /* of the next one */
+};
+
+struct mptcp_remote_address {
+	struct ip_endpoint ep;          /* port 0: that of the first subflow */
+	uint8_t id;
+	bool known;                     /* the entry is in use */
+};
+
+/* Only there once something was announced, by either side. */
+struct mptcp_addresses {
+	struct mptcp_local_address local[MPTCP_LOCAL_MAX];
+	struct mptcp_remote_address remote[MPTCP_REMOTE_MAX];
+};
+
+/* ---- subflows and connections --------------------------------------------------- */
+
 enum mptcp_subflow_state {
 	MPTCP_SUBFLOW_HANDSHAKE,        /* until the third (join: verified) ACK */
 	MPTCP_SUBFLOW_ACTIVE,
@@ -173,8 +222,16 @@ struct mptcp_subflow {
 					 * checksum, for the peer's fallback */
 	bool dss_here;                  /* the last packet had a DSS */
 
-	bool echo_pending;              /* ADD_ADDR to be echoed */
-	struct mptcp_add_addr echo;
+	uint32_t echoes;                /* bit i: addresses->remote[i] is to be echoed here */
+	uint8_t prio_left;              /* MP_PRIO is to be sent so many times */
+	uint64_t prio_due_us;
+	uint8_t signals_in_row;         /* ACKs sent for signals alone, since ... */
+	uint32_t signal_seq, signal_ack;        /* ... this was sent and acknowledged */
+	uint64_t signal_us;             /* ... and when the last one was */
+	uint64_t removal_deadline_us;   /* the peer removed its address: silent until then, it
+					 * is reset */
+	uint64_t removal_probe_us;      /* ... what is heard before that proves nothing */
+	uint8_t removal_probes;
 	bool data_acked;                /* a DATA_ACK has come this way */
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
@@ -238,6 +295,14 @@ struct mptcp_conn {
 	bool finished;                  /* MPTCP_EVENT_CLOSED was raised */
 	uint64_t local_key, remote_key;
 	uint32_t local_token, remote_token;
+	struct flow_tuple initial;      /* of the first subflow, as packets come in */
+
+	struct mptcp_addresses *addresses;
+	uint8_t last_local_id;
+	bool initial_withdrawn;         /* address 0 of ours was removed */
+	uint64_t announce_next_us;      /* no ADD_ADDR before that */
+	bool signals;                   /* some are due, or will be then: */
+	uint64_t signal_deadline_us;
 
 	struct list subflows;
 	uint8_t subflow_count;          /* on `subflows` */
@@ -328,7 +393,10 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 /* Sends an RST, in version 1 with MP_TCPRST, in answer to `p`. */
 void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,
 		       enum mptcp_reset_reason reason, const struct packet_sink *sink);
-/* Opens another subflow; NULL if the connection cannot have one now. */
+/* Whether the connection has as many joins under way as it may: let the SYN be repeated. */
+bool mptcp_join_must_wait(struct mptcp_conn *conn);
+/* Opens another subflow; NULL if the connection cannot have one now, or the peer forbade
+ * joins to its address of the first subflow and `tx` leads there. */
 struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct flow_tuple *tx,
 					uint8_t local_id, bool backup, uint64_t now_us);
 
@@ -343,6 +411,21 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn);
 /* The next subflow that ended, taken off the connection; the caller frees it. */
 struct mptcp_subflow *mptcp_reap(struct mptcp_conn *conn);
 void mptcp_subflow_free(struct mptcp_subflow *sf);
+
+/* ---- addresses and priorities ---------------------------------------------- */
+
+/*
+ * The addresses that the peer may join from now on, at most MPTCP_LOCAL_MAX / 2.  Compared
+ * with those of the call before: new ones are announced with ADD_ADDR, missing ones withdrawn
+ * with REMOVE_ADDR and their subflows reset (unless no other is usable), changed priorities
+ * told with MP_PRIO.  The address of the first subflow, which is id 0, is not announced, but
+ * withdrawn when it was in a list and is no more.  Does nothing before the connection is
+ * established or after a fallback.
+ */
+void mptcp_set_endpoints(struct mptcp_conn *conn, const struct mptcp_endpoint *list, size_t count,
+			 uint64_t now_us);
+/* Makes a subflow a backup or a regular one, and tells the peer with MP_PRIO. */
+void mptcp_subflow_set_backup(struct mptcp_subflow *sf, bool backup, uint64_t now_us);
 
 /* ---- data ----------------------------------------------------------------- */
 

@@ -5,7 +5,8 @@
  * The option space is 40 bytes.  Timestamps take 10; a mapping with its DATA_ACK takes
  * 18, or 22 with a whole DSN (never 26: a client in the field misreads DSN and DATA_ACK of
  * 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the same on
- * the way up.  Signals that do not fit beside a mapping wait for the next pure ACK.
+ * the way up.  Of signals only MP_FAIL waits for the next pure ACK; those of address.c have
+ * ACKs of their own.
  */
 #include <assert.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static size_t capable_for_syn(const struct mptcp_conn *conn, uint8_t *out)
 {
 	struct mptcp_capable c = {
 		.version = conn->version,
-		.flags = MPTCP_CAP_HMAC_SHA | (conn->checksum_on ? MPTCP_CAP_CHECKSUM : 0),
+		.flags = MPTCP_CAP_HMAC_SHA | (conn->checksum_on ? MPTCP_CAP_CHECKSUM : 0) |
+			 (conn->cfg.no_join_initial && conn->version ? MPTCP_CAP_NO_JOIN_INITIAL : 0),
 		.key_count = conn->active && conn->version >= 1 ? 0 : 1,
 		.sender_key = conn->local_key,
 	};
@@ -257,21 +259,34 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 		return 0;
 	n += dss(sf, tx, now_us, out + n);
-	if (sf->echo_pending && !tx->len) {
-		uint8_t echo[TCP_OPTIONS_MAX];
-		size_t len = mptcp_option_build_add_addr(echo, &sf->echo, conn->version);
-
-		if (n + len <= room) {
-			memcpy(out + n, echo, len);
-			n += len;
-			sf->echo_pending = false;
-		}
-	}
 	return n;
 }
 
-void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
-		const struct packet_sink *sink, uint64_t now_us)
+/* Whether MPTCP options of `len` bytes fit beside timestamps, as tcp_options_build() does. */
+static bool fits(bool timestamps, size_t len)
+{
+	if (timestamps && len % 4 == 2)
+		return 10 + len <= TCP_OPTIONS_MAX;
+	return (timestamps ? 12 : 0) + ((len + 3) & ~(size_t)3) <= TCP_OPTIONS_MAX;
+}
+
+/* The options of an ACK that is sent for a signal: with a DATA_ACK unless the signal, such as
+ * an ADD_ADDR of IPv6, needs all the room. */
+static size_t options_with_signal(struct mptcp_subflow *sf, const struct tcp_tx *tx,
+				  const struct mptcp_signal *signal, bool timestamps,
+				  uint64_t now_us, uint8_t out[TCP_OPTIONS_MAX])
+{
+	size_t n = dss(sf, tx, now_us, out);
+
+	if (!fits(timestamps, n + signal->len))
+		n = 0;
+	assert(fits(timestamps, n + signal->len));
+	memcpy(out + n, signal->data, signal->len);
+	return n + signal->len;
+}
+
+static void emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
+		 const struct mptcp_signal *signal, const struct packet_sink *sink, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 	uint8_t headers[PACKET_HEADER_MAX], options[TCP_OPTIONS_MAX], mp[TCP_OPTIONS_MAX];
@@ -290,7 +305,8 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 	h.src_port = sf->tx.src.port;
 	h.dst_port = sf->tx.dst.port;
 	plain = (h.opt.has_ts ? 12 : 0) + (h.flags & TCP_SYN ? 8 : 0);
-	mp_len = mptcp_options_for(sf, tx, now_us, mp, TCP_OPTIONS_MAX - plain);
+	mp_len = signal ? options_with_signal(sf, tx, signal, h.opt.has_ts, now_us, mp)
+			: mptcp_options_for(sf, tx, now_us, mp, TCP_OPTIONS_MAX - plain);
 	opt_len = tcp_options_build(options, &h.opt, mp, mp_len);
 	if (opt_len < 0) {
 		/* Cannot be: the sums above leave room.  Better a bare segment than none. */
@@ -313,6 +329,20 @@ void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 					   sf->ip_id, &out.ip_len);
 	sf->ip_id += tx->len ? (uint16_t)(tx->len / out.segment_len + 1) : 1;
 	sink->emit(sink->ctx, &out);
+}
+
+void mptcp_emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
+		const struct packet_sink *sink, uint64_t now_us)
+{
+	emit(sf, tx, NULL, sink, now_us);
+}
+
+void mptcp_emit_signal(struct mptcp_subflow *sf, const struct mptcp_signal *signal,
+		       const struct packet_sink *sink, uint64_t now_us)
+{
+	struct tcp_tx tx = { .seq = sf->tcp.snd_nxt, .flags = TCP_ACK };
+
+	emit(sf, &tx, signal, sink, now_us);
 }
 
 void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,

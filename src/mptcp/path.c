@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Paths: what the peer says about addresses and priorities (RFC 8684, sections 3.3.8
- * and 3.4), and the end of a subflow.
+ * Paths: silent subflows, priorities (RFC 8684, section 3.3.8), and the end of a subflow.
  *
  * A subflow whose retransmission timed out is stale: others carry its data, it is probed,
  * and used again as soon as it answers.  A client's kernel does not join again by itself
@@ -142,6 +141,7 @@ static void recv_prio(struct mptcp_subflow *sf, const struct mptcp_options *o)
 {
 	struct mptcp_subflow *other;
 
+	counter_inc(sf->conn->env->counters, CNT_MP_PRIO_IN);
 	if (!o->prio.has_addr_id) {
 		sf->peer_backup = o->prio.backup;
 		return;
@@ -155,26 +155,7 @@ static void recv_prio(struct mptcp_subflow *sf, const struct mptcp_options *o)
 
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
 {
-	struct mptcp_conn *conn = sf->conn;
-	const struct mptcp_options *o = &p->tcp.mptcp;
-	struct mptcp_subflow *other;
-
-	(void)now_us;
-	if (o->present & MPOPT_PRIO)
-		recv_prio(sf, o);
-	/* In version 0 there is neither echo nor HMAC, and nothing to answer. */
-	if (o->present & MPOPT_ADD_ADDR && conn->version >= 1 && o->add_addr.has_mac) {
-		/* We open no subflows towards clients; the echo ends its repetition. */
-		sf->echo = o->add_addr;
-		sf->echo.echo = true;
-		sf->echo.has_mac = false;
-		sf->echo_pending = true;
-		tcp_request_ack(&sf->tcp);
-	}
-	if (o->present & MPOPT_REMOVE_ADDR)
-		for (int i = 0; i < o->remove_addr.count; i++)
-			list_for_each(other, &conn->subflows, link)
-				if (other->join && other->remote_id == o->remove_addr.ids[i])
-					mptcp_subflow_reset(other, MPTCP_RST_UNSPECIFIED,
-							    "the peer removed its address");
+	if (p->tcp.mptcp.present & MPOPT_PRIO)
+		recv_prio(sf, &p->tcp.mptcp);
+	mptcp_address_options(sf, p, now_us);
 }

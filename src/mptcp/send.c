@@ -330,7 +330,8 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 bool mptcp_subflow_usable(const struct mptcp_subflow *sf)
 {
 	return sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
-	       (!sf->stale || sf->conn->subflow_count == 1);
+	       ((!sf->stale && sf->removal_deadline_us == TIMER_NEVER) ||
+		sf->conn->subflow_count == 1);
 }
 
 uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
@@ -719,6 +720,9 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 		sf->tcp.want_send = wants_data(sf);
 		drain_tcp(sf, true, sink, now_us);
 	}
+	if (conn->signals && now_us >= conn->signal_deadline_us &&
+	    conn->state >= MPTCP_ESTABLISHED)
+		mptcp_signals_output(conn, sink, now_us);
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_advance_close(conn, now_us);
 }

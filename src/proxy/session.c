@@ -306,8 +306,11 @@ void session_join(struct session *s, const struct packet *p, uint64_t now_us)
 	struct proxy *proxy = s->proxy;
 	enum mptcp_reset_reason reason = MPTCP_RST_RESOURCES;
 	struct mptcp_subflow *sf = NULL;
-	struct flow *f = flowtable_add(&proxy->flows, &p->tuple, s);
+	struct flow *f;
 
+	if (mptcp_join_must_wait(s->conn))
+		return;
+	f = flowtable_add(&proxy->flows, &p->tuple, s);
 	session_touch(s);
 	if (f)
 		sf = mptcp_join_passive(s->conn, p, now_us, &reason);

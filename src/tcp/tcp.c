@@ -417,6 +417,12 @@ void tcp_timeout(struct tcp_conn *tc, uint64_t now_us)
 
 /* ---- the rest ---------------------------------------------------------------------- */
 
+void tcp_request_probe(struct tcp_conn *tc)
+{
+	if (tc->state >= TCP_ESTABLISHED && tc->state < TCP_TIME_WAIT)
+		tc->keepalive_due = true;
+}
+
 uint64_t tcp_oldest_offset(const struct tcp_conn *tc, uint64_t none)
 {
 	struct tcp_record *r = list_first(&tc->records, struct tcp_record, by_seq);

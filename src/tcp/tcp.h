@@ -384,6 +384,8 @@ static inline uint32_t tcp_payload_mss(const struct tcp_conn *tc, uint32_t optio
 }
 /* Asks for an ACK at the next tcp_output() (MPTCP signals need one). */
 void tcp_request_ack(struct tcp_conn *tc);
+/* Sends a keepalive, which the peer must answer, whether one is due or not. */
+void tcp_request_probe(struct tcp_conn *tc);
 /* The same, but an answer that comes within a millisecond may carry it. */
 void tcp_request_ack_soon(struct tcp_conn *tc, uint64_t now_us);
 /*

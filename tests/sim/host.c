@@ -451,6 +451,8 @@ static void passive_join(struct host *h, const struct packet *p)
 
 		if (!ep->conn || ep->conn->local_token != p->tcp.mptcp.join.token)
 			continue;
+		if (mptcp_join_must_wait(ep->conn))
+			return;
 		sf = mptcp_join_passive(ep->conn, p, h->sim->now_us, &reason);
 		if (sf)
 			flow_new(ep, sf);

@@ -91,6 +91,8 @@ struct script {
 	uint64_t written;               /* bytes of the connection's stream */
 	const char *line;
 	int line_number;
+	struct mptcp_endpoint endpoints[MPTCP_LOCAL_MAX / 2];
+	size_t endpoint_count;
 	uint32_t events;                /* seen and not asked for yet */
 	bool began;
 };
@@ -464,6 +466,8 @@ static inline void script_give_(struct script_flow *f, const struct packet *pkt)
 		if (p->conn)
 			f->f.sf = mptcp_first_subflow(p->conn);
 	} else if (new && pkt->tcp.mptcp.present & MPOPT_JOIN_SYN && p->conn) {
+		if (mptcp_join_must_wait(p->conn))
+			return;
 		f->f.sf = mptcp_join_passive(p->conn, pkt, p->now_us, &reason);
 		if (!f->f.sf)
 			mptcp_refuse_join(&p->counters, p->conn->version, pkt, reason,
@@ -835,11 +839,40 @@ static inline void script_write_(uint64_t len)
 	}
 }
 
+/* ADDRESS [port N] [local ADDRESS [lport N]] [backup] */
+static inline void script_endpoint_(const char *line)
+{
+	struct mptcp_endpoint *e = &script_.endpoints[script_.endpoint_count++];
+	char word[SCRIPT_LINE];
+
+	ck_assert_uint_le(script_.endpoint_count, MPTCP_LOCAL_MAX / 2);
+	memset(e, 0, sizeof(*e));
+	script_word_(&line, word);
+	ck_assert_int_eq(ip_addr_parse(word, &e->announced.addr), 0);
+	e->local = e->announced;
+	while (script_word_(&line, word)) {
+		if (!strcmp(word, "port")) {
+			e->announced.port = e->local.port = (uint16_t)script_number_(&line);
+		} else if (!strcmp(word, "local")) {
+			script_word_(&line, word);
+			ck_assert_int_eq(ip_addr_parse(word, &e->local.addr), 0);
+		} else if (!strcmp(word, "lport")) {
+			e->local.port = (uint16_t)script_number_(&line);
+		} else if (!strcmp(word, "backup")) {
+			e->backup = true;
+		} else {
+			script_fail_("endpoint: %s", word);
+		}
+	}
+}
+
 /*
  * accept, write N [end], shutdown, abort, consume N: the caller's calls; drop: what was sent
- * and not looked at is forgotten; key N: the peer's; checksum, versions BITS, max_subflows N:
- * configuration, before the first packet; connect: the connection opens to the peer;
- * join FLOW ID [backup]: and adds a path.
+ * and not looked at is forgotten; key N: the peer's; checksum, versions BITS, max_subflows N,
+ * no_join_initial: configuration, before the first packet; connect: the connection opens to the
+ * peer; join FLOW ID [backup]: and adds a path; to FLOW ADDRESS PORT: where the flow goes, before
+ * its first packet; endpoint ...: puts one on the list that the next `endpoints' hands over;
+ * backup FLOW, regular FLOW: its priority.
  */
 static inline void script_command_(const char *line)
 {
@@ -871,6 +904,20 @@ static inline void script_command_(const char *line)
 		p->cfg.versions = (uint8_t)script_number_(&line);
 	} else if (!strcmp(word, "max_subflows")) {
 		p->cfg.max_subflows = (uint8_t)script_number_(&line);
+	} else if (!strcmp(word, "no_join_initial")) {
+		p->cfg.no_join_initial = true;
+	} else if (!strcmp(word, "endpoint")) {
+		script_endpoint_(line);
+	} else if (!strcmp(word, "endpoints")) {
+		mptcp_set_endpoints(p->conn, script_.endpoints, script_.endpoint_count, p->now_us);
+		script_.endpoint_count = 0;
+	} else if (!strcmp(word, "backup") || !strcmp(word, "regular")) {
+		mptcp_subflow_set_backup(script_flow_(&line)->f.sf, word[0] == 'b', p->now_us);
+	} else if (!strcmp(word, "to")) {
+		f = script_flow_(&line);
+		script_word_(&line, word);
+		ck_assert_int_eq(ip_addr_parse(word, &f->f.tuple.dst.addr), 0);
+		f->f.tuple.dst.port = (uint16_t)script_number_(&line);
 	} else if (!strcmp(word, "connect")) {
 		const char *a = "a";
 
@@ -893,7 +940,7 @@ static inline void script_command_(const char *line)
 static inline bool script_event_(const char *name)
 {
 	static const char *const names[] = { "established", "sendable", "fin", "reset", "closed",
-					     "fallback", "dead", "plain_syn" };
+					     "fallback", "dead", "plain_syn", "robbed", "address" };
 	bool seen;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
