@@ -341,7 +341,13 @@ void mptcp_emit_signal(struct mptcp_subflow *sf, const struct mptcp_signal *sign
 		       const struct packet_sink *sink, uint64_t now_us)
 {
 	struct tcp_tx tx = { .seq = sf->tcp.snd_nxt, .flags = TCP_ACK };
+	uint8_t options[TCP_OPTIONS_MAX];
 
+	/* To TCP it is an ACK like any other: a DATA_ACK that is owed and finds no room beside
+	 * the signal would be forgotten. */
+	if (sf->tcp.last_ack_sent != sf->tcp.rcv_nxt &&
+	    !fits(sf->tcp.ts_on, dss(sf, &tx, now_us, options) + signal->len))
+		mptcp_emit(sf, &tx, sink, now_us);
 	emit(sf, &tx, signal, sink, now_us);
 }
 

@@ -88,6 +88,19 @@ START_TEST(add_addr_fits_beside_timestamps)
 }
 END_TEST
 
+/* Without room for a DATA_ACK, the one that is owed goes first: TCP's ACK would hide it. */
+START_TEST(signal_does_not_swallow_a_data_ack)
+{
+	SCRIPT(1, "< a S ts capable", "! accept", "> a SA capable", "< a A capable", "+ 10ms",
+	       "> a A dss(A0)",
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "! endpoint 2001:db8::9", "! endpoints",
+	       "> a A dss(A5)", "> a A add_addr(1 2001:db8::9)",
+	       "= 5",
+	       "+ 100ms");
+}
+END_TEST
+
 /* Neither more than two in a row, nor the second ADD_ADDR before the first one's echo or
  * a retransmission timeout. */
 START_TEST(announcements_are_paced)
@@ -575,7 +588,8 @@ START_TEST(joins_under_way_are_bounded)
 END_TEST
 
 UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
-	  foreign_echo_is_ignored, add_addr_fits_beside_timestamps, announcements_are_paced,
+	  foreign_echo_is_ignored, add_addr_fits_beside_timestamps,
+	  signal_does_not_swallow_a_data_ack, announcements_are_paced,
 	  add_addr_of_version_0, join_to_an_endpoint, join_through_a_nat,
 	  port_of_the_first_subflow_is_meant, address_of_the_first_subflow_is_not_announced,
 	  withdrawn_address_takes_its_subflows_along, the_last_subflow_outlives_its_address,
