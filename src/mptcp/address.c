@@ -634,7 +634,9 @@ void mptcp_signals_output(struct mptcp_conn *conn, const struct packet_sink *sin
 	struct pass pass = { sink, now_us, TIMER_NEVER };
 	struct mptcp_subflow *sf;
 
-	if (conn->mode == MPTCP_MODE_MPTCP && conn->state < MPTCP_TIME_WAIT) {
+	/* After an MP_FAIL there will be no other subflow. */
+	if (conn->mode == MPTCP_MODE_MPTCP && !mptcp_failing(conn) &&
+	    conn->state < MPTCP_TIME_WAIT) {
 		list_for_each(sf, &conn->subflows, link) {
 			if (!can_carry(sf))
 				continue;
