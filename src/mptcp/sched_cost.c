@@ -50,7 +50,7 @@ static struct mptcp_subflow *pick(struct mptcp_conn *conn, uint32_t len,
 		if (sf != best && cost(sf) < cost(best) && mptcp_sched_eligible(sf) &&
 		    sf->tcp.flight_bytes && sf->tcp.recovery != TCP_RECOVERY_RTO)
 			cheaper += can_carry(sf);
-	return waiting <= cheaper ? NULL : best;
+	return cheaper && waiting <= cheaper ? NULL : best;
 }
 
 const struct mptcp_sched_ops mptcp_sched_cost = {
