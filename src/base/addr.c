@@ -27,6 +27,20 @@ int ip_addr_cmp(const struct ip_addr *a, const struct ip_addr *b)
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
 
+bool ip_addr_is_private(const struct ip_addr *a)
+{
+	const uint8_t *b = a->b;
+	struct ip_addr loopback = { .b = { [15] = 1 } };
+
+	if (!ip_addr_is_v4(a))
+		return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
+		       ip_addr_equal(a, &loopback);
+	b = ip_addr_v4(a);
+	return b[0] == 10 || b[0] == 127 || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+	       (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254) ||
+	       (b[0] == 100 && (b[1] & 0xc0) == 64);
+}
+
 void ip_addr_from_v4(struct ip_addr *out, const uint8_t v4[4])
 {
 	memcpy(out->b, v4_mapped, sizeof(v4_mapped));

@@ -35,6 +35,9 @@ bool ip_addr_is_v4(const struct ip_addr *a);
 bool ip_addr_equal(const struct ip_addr *a, const struct ip_addr *b);
 /* Byte-wise order of two addresses, as memcmp(). */
 int ip_addr_cmp(const struct ip_addr *a, const struct ip_addr *b);
+/* Whether only a part of the Internet can reach it: private, shared, unique local, link-local
+ * and loopback addresses (RFC 1918, 6598, 4193, 3927, 4291). */
+bool ip_addr_is_private(const struct ip_addr *a);
 void ip_addr_from_v4(struct ip_addr *out, const uint8_t v4[4]);
 void ip_addr_from_v6(struct ip_addr *out, const uint8_t v6[16]);
 /* The four bytes of an address for which ip_addr_is_v4() holds. */

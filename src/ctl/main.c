@@ -348,6 +348,35 @@ static void show_connections(const json_t *a)
 		table_print(&t);
 }
 
+/* Which addresses each side has told the other of. */
+static void show_addresses(const json_t *c)
+{
+	static const char *const heads[] = { "<ADDRESS", "<BY", ">ID", "<STATE", "<FLAGS" };
+	struct table t = { .columns = 5, .heads = heads };
+	const json_t *ours = json_object_get(c, "announced"), *a;
+	const json_t *theirs = json_object_get(c, "received");
+	size_t i;
+
+	if (!json_array_size(ours) && !json_array_size(theirs))
+		return;
+	json_array_foreach(ours, i, a) {
+		table_add(&t, "%s", text_of(a, "address"));
+		table_add(&t, "gateway");
+		table_add(&t, "%" PRId64, number_of(a, "id"));
+		table_add(&t, "%s", text_of(a, "state"));
+		table_add(&t, "%s", flag_of(a, "backup") ? "backup" : "");
+	}
+	json_array_foreach(theirs, i, a) {
+		table_add(&t, "%s", text_of(a, "address"));
+		table_add(&t, "client");
+		table_add(&t, "%" PRId64, number_of(a, "id"));
+		table_add(&t, "received");
+		table_add(&t, "%s", "");
+	}
+	printf("\n");
+	table_print(&t);
+}
+
 static void show_connection(const json_t *a)
 {
 	static const char *const heads[] = {
@@ -372,11 +401,7 @@ static void show_connection(const json_t *a)
 	printf("to server   %s\n", bytes_text(buf, number_of(c, "bytes_to_server")));
 	printf("to client   %s\n", bytes_text(buf, number_of(c, "bytes_to_client")));
 	printf("reinjected  %s\n", bytes_text(buf, number_of(c, "bytes_reinjected")));
-	if (!json_array_size(list)) {
-		printf("\nno subflows\n");
-		return;
-	}
-	printf("\n");
+	printf("\n%s", json_array_size(list) ? "" : "no subflows\n");
 	json_array_foreach(list, i, sf) {
 		table_add(&t, "%s", text_of(sf, "local"));
 		table_add(&t, "%s", text_of(sf, "remote"));
@@ -394,7 +419,30 @@ static void show_connection(const json_t *a)
 			  flag_of(sf, "backup") ? " backup" : "",
 			  flag_of(sf, "stale") ? " stale" : "");
 	}
-	table_print(&t);
+	if (json_array_size(list))
+		table_print(&t);
+	show_addresses(c);
+}
+
+static void show_endpoints(const json_t *answer)
+{
+	static const char *const heads[] = { "<NAME", "<ADDRESS", "<LOCAL", "<FLAGS" };
+	struct table t = { .columns = 4, .heads = heads };
+	const json_t *list = json_object_get(answer, "endpoints"), *e;
+	size_t i;
+
+	json_array_foreach(list, i, e) {
+		table_add(&t, "%s", text_of(e, "name"));
+		table_add(&t, "%s", text_of(e, "address"));
+		table_add(&t, "%s", text_of(e, "local"));
+		table_add(&t, "%s%s%s", flag_of(e, "backup") ? "backup" : "",
+			  flag_of(e, "backup") && !flag_of(e, "present") ? " " : "",
+			  flag_of(e, "present") ? "" : "gone");
+	}
+	if (!json_array_size(list))
+		printf("no endpoints\n");
+	else
+		table_print(&t);
 }
 
 static void show_json(const json_t *answer)
@@ -436,6 +484,7 @@ static void usage(FILE *out)
 		"  status           version, load, counters\n"
 		"  connections      one line for each connection\n"
 		"  connection ID    one connection and its paths\n"
+		"  endpoints        addresses that clients are told of\n"
 		"  reload           read the configuration again\n"
 		"  drain            take no new connections; end with the last one\n"
 		"\n"
@@ -475,6 +524,8 @@ static int run(const char *command, json_int_t id, bool as_json)
 		show_connections(answer);
 	else if (!strcmp(command, "connection"))
 		show_connection(answer);
+	else if (!strcmp(command, "endpoints"))
+		show_endpoints(answer);
 	else if (!strcmp(command, "drain"))
 		printf("draining, connections that go on: %" PRId64 "\n",
 		       number_of(answer, "connections"));
@@ -494,7 +545,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char *const commands[] = {
-		"status", "connections", "connection", "reload", "drain"
+		"status", "connections", "connection", "endpoints", "reload", "drain"
 	};
 	bool as_json = false, known = false;
 	json_int_t id = 0;

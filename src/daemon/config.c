@@ -143,6 +143,29 @@ static void begin_service(struct config_parser *p, const char *name)
 	p->section = CONFIG_SERVICE;
 }
 
+static void begin_endpoint(struct config_parser *p, const char *name)
+{
+	struct config_endpoint *e;
+
+	for (size_t i = 0; i < p->endpoint_count; i++) {
+		if (!strcmp(p->endpoints[i].e.name, name)) {
+			complain(p, p->line, "[endpoint %s] was begun on line %u already", name,
+				 p->endpoints[i].line);
+			return;
+		}
+	}
+	if (p->endpoint_count == PROXY_ENDPOINTS_MAX) {
+		complain(p, p->line, "%s: one endpoint too many; allowed: %u", p->header,
+			 PROXY_ENDPOINTS_MAX);
+		return;
+	}
+	e = &p->endpoints[p->endpoint_count++];
+	snprintf(e->e.name, sizeof(e->e.name), "%s", name);
+	e->line = p->line;
+	p->endpoint = e;
+	p->section = CONFIG_ENDPOINT;
+}
+
 static void begin_single(struct config_parser *p, unsigned section, unsigned *first_line)
 {
 	if (*first_line) {
@@ -156,13 +179,14 @@ static void begin_single(struct config_parser *p, unsigned section, unsigned *fi
 /* A line that begins with '[', which `text` points behind; it ends at `end`. */
 static void section_header(struct config_parser *p, const char *text, const char *end)
 {
-	static const char allowed[] = "[proxy], [mptcp] and [service NAME]";
+	static const char allowed[] = "[proxy], [mptcp], [service NAME] and [endpoint NAME]";
 	static const char *const types[] = { "proxy", "mptcp", "service", "endpoint" };
 	char word[64], *type, *name;
 	const char *close = memchr(text, ']', (size_t)(end - text)), *rest, *similar;
 
 	p->section = SECTION_SKIPPED;
 	p->service = NULL;
+	p->endpoint = NULL;
 	p->have_key = false;
 	if (!close) {
 		complain(p, p->line, "the section's name is not closed by \"]\"");
@@ -196,19 +220,19 @@ static void section_header(struct config_parser *p, const char *text, const char
 			begin_single(p, CONFIG_PROXY, &p->proxy_line);
 		else
 			begin_single(p, CONFIG_MPTCP, &p->mptcp_line);
-	} else if (!strcmp(type, "service")) {
-		if (name_is_good(name))
-			begin_service(p, name);
-		else
+	} else if (!strcmp(type, "service") || !strcmp(type, "endpoint")) {
+		if (!name_is_good(name))
 			complain(p, p->line, "%s: %s; allowed: a name of 1 to %zu letters, "
 				 "digits, \"_\", \".\" or \"-\"", p->header,
-				 *name ? "not a name" : "the service has no name",
+				 *name ? "not a name" : *type == 's' ? "the service has no name"
+								     : "the endpoint has no name",
 				 CONFIG_NAME_BYTES - 1);
-	} else if (!strcmp(type, "endpoint")) {
-		complain(p, p->line, "%s: not supported by this version; allowed: %s", p->header,
-			 allowed);
+		else if (*type == 's')
+			begin_service(p, name);
+		else
+			begin_endpoint(p, name);
 	} else {
-		similar = config_similar(type, types, 3);
+		similar = config_similar(type, types, 4);
 		if (similar)
 			complain(p, p->line, "%s: no such section, did you mean \"%s\"?; "
 				 "allowed: %s", p->header, similar, allowed);
@@ -238,7 +262,8 @@ static void unknown_key(struct config_parser *p, const char *name)
 		if (!strcmp(k->name, name))
 			snprintf(elsewhere, sizeof(elsewhere), ", it belongs into %s",
 				 k->sections & CONFIG_SERVICE ? "[service NAME]" :
-				 k->sections & CONFIG_MPTCP ? "[mptcp]" : "[proxy]");
+				 k->sections & CONFIG_MPTCP ? "[mptcp]" :
+				 k->sections & CONFIG_ENDPOINT ? "[endpoint NAME]" : "[proxy]");
 	for (size_t i = 0; i < n; i++) {
 		len = strlen(allowed);
 		snprintf(allowed + len, sizeof(allowed) - len, "%s%s", i ? ", " : "", names[i]);
@@ -252,6 +277,7 @@ static uint64_t *seen_bits(struct config_parser *p)
 	switch (p->section) {
 	case CONFIG_PROXY: return &p->proxy_seen;
 	case CONFIG_MPTCP: return &p->mptcp_seen;
+	case CONFIG_ENDPOINT: return &p->endpoint->keys_seen;
 	default: return &p->service->keys_seen;
 	}
 }
@@ -270,7 +296,7 @@ static int handle_value(void *user, const char *section, const char *name, const
 		return 1;
 	if (!p->section) {
 		complain(p, p->line, "%.50s: a key before the first section; allowed: [proxy], "
-			 "[mptcp] and [service NAME]", name);
+			 "[mptcp], [service NAME] and [endpoint NAME]", name);
 		return 1;
 	}
 	if (p->continuation) {
@@ -470,6 +496,8 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 	mptcp_config_default(&svc->mptcp);
 	svc->mptcp.versions = c->set & COMMON_VERSIONS ? c->versions : d->versions;
 	svc->mptcp.checksum = c->set & COMMON_CHECKSUM ? c->checksum : d->checksum;
+	svc->mptcp.no_join_initial = c->set & COMMON_JOIN_SERVICE ? c->no_join_service :
+				     d->no_join_service;
 	svc->mptcp.max_subflows = c->set & COMMON_MAX_SUBFLOWS ? c->max_subflows :
 				  d->max_subflows;
 	svc->mptcp.tcp.cc = c->set & COMMON_CC ? c->cc : d->cc;
@@ -490,6 +518,38 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 	}
 }
 
+static bool same_place(const struct ip_endpoint *a, const struct ip_endpoint *b)
+{
+	return ip_addr_equal(&a->addr, &b->addr) &&
+	       (a->port == b->port || !a->port || !b->port);
+}
+
+static void finish_endpoint(struct config_parser *p, struct config_endpoint *e)
+{
+	char addr[IP_ADDR_STRLEN];
+
+	if (!e->address_line) {
+		complain(p, e->line, "[endpoint %s] address: the key is missing", e->e.name);
+		return;
+	}
+	if (!e->has_local)
+		e->e.ep.local = e->e.ep.announced;
+	for (const struct config_endpoint *other = p->endpoints; other < e; other++) {
+		if (!other->address_line)
+			continue;
+		if (same_place(&other->e.ep.announced, &e->e.ep.announced))
+			complain(p, e->address_line, "[endpoint %s] address: %s belongs to [endpoint "
+				 "%s] too (line %u); allowed: one endpoint for each address and port",
+				 e->e.name, ip_addr_format(&e->e.ep.announced.addr, addr),
+				 other->e.name, other->address_line);
+		else if (same_place(&other->e.ep.local, &e->e.ep.local))
+			complain(p, e->line, "[endpoint %s] local: joins to %s belong to [endpoint "
+				 "%s] too (line %u); allowed: one endpoint for each address and port",
+				 e->e.name, ip_addr_format(&e->e.ep.local.addr, addr),
+				 other->e.name, other->line);
+	}
+}
+
 static void finish(struct config_parser *p)
 {
 	struct proxy_config *proxy = &p->config->proxy;
@@ -502,6 +562,10 @@ static void finish(struct config_parser *p)
 		finish_service(p, &p->services[i]);
 		for (size_t j = 0; j < i; j++)
 			check_overlap(p, &p->services[j], &p->services[i]);
+	}
+	for (size_t i = 0; i < p->endpoint_count; i++) {
+		finish_endpoint(p, &p->endpoints[i]);
+		proxy->endpoints[proxy->endpoint_count++] = p->endpoints[i].e;
 	}
 	proxy->max_half_open = half < 1024 ? 1024 : half > 65536 ? 65536 : half;
 	proxy->stateless_half_open = p->config->syn_cookies ? proxy->max_half_open / 2 : UINT32_MAX;

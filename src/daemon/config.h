@@ -29,7 +29,7 @@
 #define CONFIG_MAX_WORKERS  64u
 
 struct config {
-	struct proxy_config proxy;      /* services and limits, owned */
+	struct proxy_config proxy;      /* services, endpoints and limits, owned */
 	unsigned workers;
 	bool syn_cookies;               /* allow proxy.stateless_half_open */
 	char device[IFNAMSIZ];          /* the TUN device */
@@ -68,6 +68,7 @@ enum config_section {
 	CONFIG_PROXY   = 1u << 0,
 	CONFIG_MPTCP   = 1u << 1,
 	CONFIG_SERVICE = 1u << 2,
+	CONFIG_ENDPOINT = 1u << 3,
 };
 
 struct config_parser;

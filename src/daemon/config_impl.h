@@ -22,12 +22,14 @@ struct config_common {
 		COMMON_CC           = 1u << 4,
 		COMMON_SCHEDULER    = 1u << 5,
 		COMMON_VERSIONS     = 1u << 6,
+		COMMON_JOIN_SERVICE = 1u << 7,
 	} set;
 	enum proxy_handshake handshake;
 	enum proxy_source source;
 	bool checksum;
 	uint8_t max_subflows;
 	uint8_t versions;               /* MPTCP_VERSION_BIT() */
+	bool no_join_service;
 	const struct tcp_cc_ops *cc;
 	const struct mptcp_sched_ops *sched;
 	bool ecn;                       /* of [mptcp] only */
@@ -40,6 +42,14 @@ struct config_service {
 	unsigned line;                  /* of the section's header */
 	unsigned address_line, port_line, upstream_line;
 	uint64_t keys_seen;             /* bit i: config_keys[i] */
+};
+
+/* An [endpoint] section as it is read. */
+struct config_endpoint {
+	struct proxy_endpoint e;
+	bool has_local;
+	unsigned line, address_line;
+	uint64_t keys_seen;
 };
 
 struct config_parser {
@@ -71,6 +81,9 @@ struct config_parser {
 	size_t service_count;
 	struct config_service *service; /* current */
 	size_t prefix_count;            /* of all services */
+	struct config_endpoint endpoints[PROXY_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	struct config_endpoint *endpoint;       /* current */
 
 	char why[256];                  /* a setter's complaint */
 };

@@ -371,6 +371,80 @@ static int set_scheduler(struct config_parser *p, const char *value)
 	return 0;
 }
 
+static int set_join_service(struct config_parser *p, const char *value)
+{
+	struct config_common *c = p->service ? &p->service->common : &p->common;
+
+	if (!strcmp(value, "yes"))
+		c->no_join_service = false;
+	else if (!strcmp(value, "no"))
+		c->no_join_service = true;
+	else
+		return not_a_value(p, value);
+	c->set |= COMMON_JOIN_SERVICE;
+	return 0;
+}
+
+/* ---- [endpoint NAME] ----------------------------------------------------------- */
+
+/* An address that one host has and others can be told of. */
+static int host_address(struct config_parser *p, const char *value, struct ip_addr *out)
+{
+	static const char *const others[] = {
+		"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/127", "ff00::/8", "fe80::/10",
+	};
+	struct ip_prefix prefix;
+
+	if (!*value)
+		return not_a_value(p, value);
+	if (ip_addr_parse(value, out))
+		return config_refuse(p, "\"%.100s\" is not an address", value);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (!ip_prefix_parse(others[i], &prefix) && ip_prefix_contains(&prefix, out))
+			return config_refuse(p, "clients cannot connect to %.100s", value);
+	return 0;
+}
+
+static int set_endpoint_address(struct config_parser *p, const char *value)
+{
+	p->endpoint->address_line = p->line;
+	return host_address(p, value, &p->endpoint->e.ep.announced.addr);
+}
+
+static int set_endpoint_port(struct config_parser *p, const char *value)
+{
+	uint64_t n;
+	int err = whole_number(p, value, 1, 65535, &n);
+
+	if (!err)
+		p->endpoint->e.ep.announced.port = (uint16_t)n;
+	return err;
+}
+
+static int set_endpoint_local(struct config_parser *p, const char *value)
+{
+	struct ip_endpoint *local = &p->endpoint->e.ep.local;
+
+	p->endpoint->has_local = true;
+	if (ip_endpoint_parse(value, local) == 0) {
+		char addr[IP_ADDR_STRLEN];
+
+		if (!local->port)
+			return config_refuse(p, "\"%.100s\" has the port 0", value);
+		return host_address(p, ip_addr_format(&local->addr, addr), &local->addr);
+	}
+	local->port = 0;
+	return host_address(p, value, &local->addr);
+}
+
+static int set_endpoint_backup(struct config_parser *p, const char *value)
+{
+	if (strcmp(value, "yes") && strcmp(value, "no"))
+		return not_a_value(p, value);
+	p->endpoint->e.ep.backup = *value == 'y';
+	return 0;
+}
+
 /* ---- [service NAME] ------------------------------------------------------------ */
 
 bool config_prefix_overlap(const struct ip_prefix *a, const struct ip_prefix *b)
@@ -565,6 +639,14 @@ const struct config_key config_keys[] = {
 	  set_congestion_control },
 	{ "scheduler", CONFIG_MPTCP | CONFIG_SERVICE, false,
 	  "blest, minrtt, roundrobin, redundant or cost", set_scheduler },
+
+	{ "join_service", CONFIG_MPTCP | CONFIG_SERVICE, false, "yes or no", set_join_service },
+
+	{ "address", CONFIG_ENDPOINT, false, "one address, IPv4 or IPv6", set_endpoint_address },
+	{ "port", CONFIG_ENDPOINT, false, "1 to 65535", set_endpoint_port },
+	{ "local", CONFIG_ENDPOINT, false, "ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT",
+	  set_endpoint_local },
+	{ "backup", CONFIG_ENDPOINT, false, "yes or no", set_endpoint_backup },
 
 	{ "address", CONFIG_SERVICE, true,
 	  "ADDRESS or ADDRESS/LENGTH, IPv4 or IPv6, separated by commas", set_address },

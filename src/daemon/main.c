@@ -34,7 +34,9 @@
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
 #include "daemon/status.h"
+#include "io/addrwatch.h"
 #include "io/crew.h"
+#include "io/worker.h"
 
 #define EXIT_USAGE 2
 
@@ -51,6 +53,8 @@ struct daemon {
 	struct event_base *base;
 	struct crew *crew;
 	struct control *control;
+	struct addrwatch *addresses;
+	uint32_t absent_endpoints;      /* bit i: config->proxy.endpoints[i] */
 	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end, *drain_look, *failed;
 	uint64_t started_us;
 	bool draining;
@@ -78,6 +82,8 @@ static struct ruleset_config ruleset_of(const struct config *c)
 	return (struct ruleset_config){
 		.services = c->proxy.services,
 		.service_count = c->proxy.service_count,
+		.endpoints = c->proxy.endpoints,
+		.endpoint_count = c->proxy.endpoint_count,
 		.device = c->device,
 		.queue = c->queue,
 		.queue_count = (uint16_t)c->workers,
@@ -160,6 +166,47 @@ static void raise_file_limit(const struct config *c)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* ---- endpoints ------------------------------------------------------------------------ */
+
+/* An endpoint that this machine never had may be routed here, and is not missed. */
+static uint32_t find_absent(const struct daemon *d, const struct proxy_config *p)
+{
+	uint32_t absent = 0;
+
+	for (size_t i = 0; i < p->endpoint_count; i++)
+		if (addrwatch_lost(d->addresses, &p->endpoints[i].ep.local.addr))
+			absent |= 1u << i;
+	return absent;
+}
+
+static void set_absent(struct worker *w, void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	proxy_set_absent(worker_proxy(w), d->absent_endpoints);
+}
+
+static void on_addresses(void *ctx)
+{
+	struct daemon *d = ctx;
+	const struct proxy_config *p = &d->config->proxy;
+	uint32_t absent = find_absent(d, p), changed = absent ^ d->absent_endpoints;
+	char addr[IP_ADDR_STRLEN];
+
+	if (!changed)
+		return;
+	for (size_t i = 0; i < p->endpoint_count; i++)
+		if (changed & 1u << i)
+			log_notice("endpoint %s: %s is %s", p->endpoints[i].name,
+				   ip_addr_format(&p->endpoints[i].ep.local.addr, addr),
+				   absent & 1u << i ? "gone from this machine: withdrawn"
+						    : "back: announced again");
+	d->absent_endpoints = absent;
+	for (unsigned i = 0; i < crew_count(d->crew); i++)
+		if (crew_call(d->crew, i, set_absent, d))
+			log_error("worker %u does not take the news", i);
+}
+
 /* ---- reload ------------------------------------------------------------------------- */
 
 struct reload_report {
@@ -211,6 +258,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	keep_start_values(new, old);
+	new->proxy.absent_endpoints = find_absent(d, &new->proxy);
 	ruleset = ruleset_of(new);
 	if (ruleset_update(&ruleset, why, sizeof(why))) {
 		snprintf(err, err_len, "%s", why);
@@ -228,6 +276,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	d->config = new;
+	d->absent_endpoints = new->proxy.absent_endpoints;
 	config_free(old);
 	log_set_level(new->log_level);
 	if (new->proxy.max_connections != max_connections)
@@ -361,6 +410,15 @@ static json_t *do_connection(void *ctx, uint64_t id, char *err, size_t err_len)
 	return found ? json_pack("{s:o}", "connection", found) : NULL;
 }
 
+static json_t *do_endpoints(void *ctx, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+
+	(void)err;
+	(void)err_len;
+	return status_endpoints(&d->config->proxy, d->absent_endpoints);
+}
+
 static json_t *do_reload(void *ctx, char *err, size_t err_len)
 {
 	return reload(ctx, err, err_len) ? NULL : json_object();
@@ -381,6 +439,7 @@ static const struct control_ops control_ops = {
 	.status = do_status,
 	.connections = do_connections,
 	.connection = do_connection,
+	.endpoints = do_endpoints,
 	.reload = do_reload,
 	.drain = do_drain,
 };
@@ -466,6 +525,9 @@ static int run(struct daemon *d)
 	d->control = control_new(d->base, c->control, &control_ops, d, err, sizeof(err));
 	if (!d->control)
 		goto fail;
+	d->addresses = addrwatch_new(d->base, on_addresses, d, err, sizeof(err));
+	if (!d->addresses)
+		goto fail;
 	rc = crew_start(d->crew);
 	if (rc) {
 		snprintf(err, sizeof(err), "cannot start a thread: %s", strerror(-rc));
@@ -498,6 +560,7 @@ fail:
 out:
 	/* Sessions first: their resets still need the rules. */
 	control_free(d->control);
+	addrwatch_free(d->addresses);
 	remove_events(d);
 	crew_free(d->crew);
 	if (d->base)

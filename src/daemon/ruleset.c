@@ -142,8 +142,9 @@ static struct port_span collect_ports(const struct ruleset_config *c)
 			span_add(&span, s->upstream.port, s->upstream.port);
 	}
 	for (size_t i = 0; i < c->endpoint_count; i++)
-		if (c->endpoints[i].port)
-			span_add(&span, c->endpoints[i].port, c->endpoints[i].port);
+		if (c->endpoints[i].ep.local.port)
+			span_add(&span, c->endpoints[i].ep.local.port,
+				 c->endpoints[i].ep.local.port);
 	return span;
 }
 
@@ -166,7 +167,7 @@ static void collect_services(struct blocks *b, const struct ruleset_config *c)
 	for (size_t i = 0; i < c->service_count; i++)
 		collect_service(b, &c->services[i]);
 	for (size_t i = 0; i < c->endpoint_count; i++)
-		add_endpoint(b, &c->endpoints[i]);
+		add_endpoint(b, &c->endpoints[i].ep.local);
 	sort_blocks(b);
 }
 

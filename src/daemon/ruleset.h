@@ -29,7 +29,7 @@ enum ruleset_queue {
 struct ruleset_config {
 	const struct proxy_service *services;   /* borrowed during the call */
 	size_t service_count;
-	const struct ip_endpoint *endpoints;    /* advertised with ADD_ADDR: joins are
+	const struct proxy_endpoint *endpoints;    /* advertised with ADD_ADDR: joins are
 						 * caught there; may be NULL */
 	size_t endpoint_count;
 	const char *device;             /* the TUN device */

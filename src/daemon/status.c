@@ -31,8 +31,8 @@ static json_t *subflow_json(const struct mptcp_subflow *sf, uint64_t now_us)
 	struct tcp_coupling_sum sum;
 
 	return json_pack(
-		"{s:o, s:o, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:b, "
-		"s:b}",
+		"{s:o, s:o, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:i, "
+		"s:i, s:b, s:b, s:b}",
 		"local", endpoint_json(&sf->tx.src), "remote", endpoint_json(&sf->tx.dst),
 		"state", mptcp_subflow_state_name(sf->state),
 		"tcp_state", tcp_state_name(tc->state),
@@ -44,8 +44,48 @@ static json_t *subflow_json(const struct mptcp_subflow *sf, uint64_t now_us)
 		"bytes_sent", (json_int_t)sf->bytes_sent,
 		"bytes_received", (json_int_t)sf->bytes_received,
 		"bytes_retransmitted", (json_int_t)tc->bytes_retrans,
-		"timeouts", (json_int_t)tc->timeouts, "join", sf->join,
+		"timeouts", (json_int_t)tc->timeouts, "local_id", sf->local_id,
+		"remote_id", sf->remote_id, "join", sf->join,
 		"backup", sf->backup || sf->peer_backup, "stale", sf->stale);
+}
+
+/* An address of ours or the peer's; without a port it is that of the connection. */
+static json_t *address_json(const struct ip_endpoint *e)
+{
+	char buf[IP_ENDPOINT_STRLEN];
+
+	return json_string(e->port ? ip_endpoint_format(e, buf) : ip_addr_format(&e->addr, buf));
+}
+
+static json_t *announced_json(const struct mptcp_conn *conn)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; conn && conn->addresses && i < MPTCP_LOCAL_MAX; i++) {
+		const struct mptcp_local_address *l = &conn->addresses->local[i];
+
+		if (l->state != MPTCP_ADDRESS_FREE)
+			json_array_append_new(list, json_pack(
+				"{s:i, s:o, s:s, s:b, s:i}", "id", l->id,
+				"address", address_json(&l->ep.announced),
+				"state", mptcp_address_state_name(l->state),
+				"backup", l->ep.backup, "sent", l->sent));
+	}
+	return list;
+}
+
+static json_t *received_json(const struct mptcp_conn *conn)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; conn && conn->addresses && i < MPTCP_REMOTE_MAX; i++) {
+		const struct mptcp_remote_address *r = &conn->addresses->remote[i];
+
+		if (r->known)
+			json_array_append_new(list, json_pack("{s:i, s:o}", "id", r->id,
+							      "address", address_json(&r->ep)));
+	}
+	return list;
 }
 
 static json_t *session_json(const struct session_info *s, uint64_t now_us)
@@ -63,7 +103,7 @@ static json_t *session_json(const struct session_info *s, uint64_t now_us)
 			json_array_append_new(subflows, subflow_json(sf, now_us));
 	}
 	return json_pack(
-		"{s:I, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o}",
+		"{s:I, s:o, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}",
 		"id", (json_int_t)s->id, "client", endpoint_json(&s->client),
 		"server", endpoint_json(&s->server), "service", s->service ? s->service : "",
 		"state", s->state ? s->state : "", "mode", s->conn ? modes[s->conn->mode] : "pending",
@@ -74,7 +114,8 @@ static json_t *session_json(const struct session_info *s, uint64_t now_us)
 		"bytes_to_server", (json_int_t)s->bytes_to_server,
 		"bytes_to_client", (json_int_t)s->bytes_to_client,
 		"bytes_reinjected", (json_int_t)(s->conn ? s->conn->bytes_reinjected : 0),
-		"checksum", s->conn && s->conn->checksum_on, "subflows", subflows);
+		"checksum", s->conn && s->conn->checksum_on, "subflows", subflows,
+		"announced", announced_json(s->conn), "received", received_json(s->conn));
 }
 
 static json_t *no_answer(unsigned worker, char *err, size_t err_len)
@@ -157,6 +198,22 @@ static void find_wanted(struct worker *w, void *ctx)
 
 	wanted->now_us = worker_now(w);
 	proxy_sessions(worker_proxy(w), compare_wanted, wanted);
+}
+
+json_t *status_endpoints(const struct proxy_config *config, uint32_t absent)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		const struct proxy_endpoint *e = &config->endpoints[i];
+
+		json_array_append_new(list, json_pack(
+			"{s:s, s:o, s:o, s:b, s:b}", "name", e->name,
+			"address", address_json(&e->ep.announced),
+			"local", address_json(&e->ep.local), "backup", e->ep.backup,
+			"present", !(absent & 1u << i)));
+	}
+	return json_pack("{s:o}", "endpoints", list);
 }
 
 json_t *status_connection(struct crew *c, uint64_t id, char *err, size_t err_len)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proxy/proxy.h"
+
 struct crew;
 
 /* Connections in one answer: an answer is made within one turn of the worker's loop. */
@@ -17,6 +19,8 @@ struct crew;
 
 /* All return a new reference, or NULL with one line in `err`. */
 
+/* The endpoints of the configuration; bit i of `absent`: the address is gone. */
+json_t *status_endpoints(const struct proxy_config *config, uint32_t absent);
 /* Version, load and limits, counters of all workers together. */
 json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
 		       uint32_t max_connections, size_t memory_bytes, char *err, size_t err_len);

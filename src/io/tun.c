@@ -100,7 +100,9 @@ static int bring_up(struct tun *t)
 	set_sysctl(t, "ipv6", "addr_gen_mode", "1");
 	set_sysctl(t, "ipv6", "accept_ra", "0");
 	set_sysctl(t, "ipv6", "router_solicitations", "0");
-	/* Sources here are servers, which are reached through other devices. */
+	/* Sources here are servers, which are reached through other devices, or endpoints,
+	 * which may be addresses of this machine. */
+	set_sysctl(t, "ipv4", "accept_local", "1");
 	ret = set_sysctl(t, "ipv4", "rp_filter", "2");
 	if (ret)
 		return ret;

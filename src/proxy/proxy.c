@@ -68,6 +68,7 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 		return NULL;
 	}
 	proxy->config = config;
+	proxy->absent_endpoints = config->absent_endpoints;
 	proxy->ops = ops;
 	proxy->ops_ctx = ops_ctx;
 	proxy->sink = sink;
@@ -119,9 +120,16 @@ int proxy_set_config(struct proxy *proxy, const struct proxy_config *config)
 	services_fini(&proxy->services);
 	proxy->services = services;
 	proxy->config = config;
+	proxy_set_absent(proxy, config->absent_endpoints);
 	proxy->pool.limit_bytes = config->memory_bytes;
 	proxy->flows.old_max = old_flows_max(config);
 	return 0;
+}
+
+void proxy_set_absent(struct proxy *proxy, uint32_t absent)
+{
+	proxy->absent_endpoints = absent;
+	endpoints_changed(proxy);
 }
 
 void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
@@ -553,7 +561,7 @@ uint64_t proxy_deadline(const struct proxy *proxy)
 	uint64_t timers = timer_next(&proxy->timers);
 	uint64_t flows = flowtable_deadline(&proxy->flows);
 
-	if (!list_empty(&proxy->dirty))
+	if (!list_empty(&proxy->dirty) || proxy->tell_next)
 		return 0;
 	if (evict_deadline(proxy) < timers)
 		timers = evict_deadline(proxy);
@@ -581,6 +589,7 @@ void proxy_flush(struct proxy *proxy, uint64_t now_us)
 {
 	struct list todo, *l;
 
+	endpoints_tell_some(proxy, now_us);
 	/* Whatever is touched from here on is for the next turn. */
 	list_init(&todo);
 	if (!list_empty(&proxy->dirty)) {

@@ -21,8 +21,9 @@
  * exchange messages about flows that come in with one and belong to another (shard.h);
  * how a message gets there is the caller's business.
  *
- * Files: proxy.c (life, dispatch of packets), shard.c (several workers), session.c (one session's life), relay.c
- * (bytes between the two sides), flowtable.c, services.c, limits.c.
+ * Files: proxy.c (life, dispatch of packets), shard.c (several workers), session.c (one
+ * session's life), relay.c (bytes between the two sides), endpoints.c (which addresses clients
+ * are told of), flowtable.c, services.c, limits.c.
  */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
@@ -63,9 +64,20 @@ struct proxy_service {
 	struct mptcp_config mptcp;
 };
 
+/* One [endpoint] section: an address that clients are told of with ADD_ADDR. */
+struct proxy_endpoint {
+	char name[32];
+	struct mptcp_endpoint ep;
+};
+#define PROXY_ENDPOINTS_MAX (MPTCP_LOCAL_MAX / 2)
+
 struct proxy_config {
 	struct proxy_service *services;
 	size_t service_count;
+	struct proxy_endpoint endpoints[PROXY_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	uint32_t absent_endpoints;      /* bit i: the address of endpoints[i] is gone from this
+					 * machine; see proxy_set_absent() */
 	/* Limits on the number of sessions; 0: unlimited. */
 	uint32_t max_connections;       /* in all */
 	uint32_t max_half_open;         /* with a handshake not complete on either side */
@@ -173,6 +185,8 @@ void proxy_free(struct proxy *proxy, uint64_t now_us);
  * -ENOMEM: then the old one stays in force and must be kept.
  */
 int proxy_set_config(struct proxy *proxy, const struct proxy_config *config);
+/* As config->absent_endpoints, when addresses come and go later: clients are told. */
+void proxy_set_absent(struct proxy *proxy, uint32_t absent);
 /*
  * Makes session numbers and tokens distinct from those of the other `count` - 1 proxies
  * of this process: both leave the remainder `index`.  `load` is common to them, and

@@ -185,6 +185,7 @@ static void free_session(struct session *s)
 		proxy->ops->source_sessions(proxy->ops_ctx, &s->client.addr, -1);
 	timer_cancel(&proxy->timers, &s->timer);
 	list_remove(&s->dirty);
+	endpoints_forget(proxy, s);
 	list_remove(&s->link);
 	proxy->session_count--;
 	atomic_fetch_sub_explicit(&proxy->load->sessions, 1, memory_order_relaxed);
@@ -565,6 +566,7 @@ static void take_events(struct session *s, uint64_t now_us)
 		s->read_blocked = false;
 	if (events & MPTCP_EVENT_ESTABLISHED) {
 		s->client_up = true;
+		session_tell_endpoints(s, now_us);
 		if (s->state == SESSION_HANDSHAKE)
 			set_state(s, SESSION_ESTABLISHED, "client accepted");
 	}

@@ -66,6 +66,8 @@ struct proxy {
 	uint32_t session_count;
 	struct proxy_load *load;        /* of all workers */
 	struct proxy_load own_load;     /* that of a proxy which is alone */
+	uint32_t absent_endpoints;      /* bit i: config->endpoints[i] */
+	struct list *tell_next;         /* the next session to be told of a change, or NULL */
 	uint64_t files_short_until_us;  /* the system had no socket left */
 	uint64_t evict_due_us;          /* evict.c */
 	uint64_t sequence;              /* of the last session number */
@@ -161,6 +163,16 @@ void session_flush(struct session *s, uint64_t now_us);
 /* Resets both sides and frees the session at once. */
 void session_kill(struct session *s, const char *why, uint64_t now_us);
 const char *session_state_name(enum session_state state);
+
+/* ---- endpoints.c ------------------------------------------------------------ */
+
+/* Tells the session's client which addresses it may join now. */
+void session_tell_endpoints(struct session *s, uint64_t now_us);
+/* All sessions have to be told, bit by bit. */
+void endpoints_changed(struct proxy *proxy);
+/* One of them is told, or will not be there any more. */
+void endpoints_forget(struct proxy *proxy, struct session *s);
+void endpoints_tell_some(struct proxy *proxy, uint64_t now_us);
 
 /* ---- relay.c ---------------------------------------------------------------- */
 

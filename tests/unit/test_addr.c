@@ -171,6 +171,28 @@ START_TEST(prefix_malformed)
 }
 END_TEST
 
-UNIT_MAIN("addr", sizes_without_padding, addr_text_round_trip, addr_v4_is_the_mapped_form,
+START_TEST(private_addresses)
+{
+	static const struct {
+		const char *text;
+		bool private;
+	} rows[] = {
+		{ "10.1.2.3", true }, { "11.0.0.1", false }, { "172.15.0.1", false },
+		{ "172.16.0.1", true }, { "172.31.255.255", true }, { "172.32.0.1", false },
+		{ "192.168.0.1", true }, { "192.169.0.1", false }, { "169.254.7.7", true },
+		{ "100.64.0.1", true }, { "100.128.0.1", false }, { "127.0.0.1", true },
+		{ "198.51.100.7", false }, { "fc00::1", true }, { "fdff::1", true },
+		{ "fe80::1", true }, { "fec0::1", false }, { "::1", true }, { "2001:db8::1", false },
+	};
+	struct ip_addr a;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(ip_addr_parse(rows[i].text, &a), 0);
+		ck_assert_msg(ip_addr_is_private(&a) == rows[i].private, "%s", rows[i].text);
+	}
+}
+END_TEST
+
+UNIT_MAIN("addr", private_addresses, sizes_without_padding, addr_text_round_trip, addr_v4_is_the_mapped_form,
 	  addr_malformed, addr_order, endpoint_text_round_trip, endpoint_malformed, tuple_reverse,
 	  prefix_contains, prefix_malformed)

@@ -324,11 +324,11 @@ START_TEST(test_service_mistakes)
 		    "address: the key is here for the second time; allowed: once");
 	bad_service("sheduler = minrtt",
 		    "sheduler: no such key here, did you mean \"scheduler\"?; allowed: handshake, "
-		    "source, versions, checksum, max_subflows, congestion_control, scheduler, "
+		    "source, versions, checksum, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, "
 		    "upstream, proxy_protocol");
 	bad_service("queue = 1", "queue: no such key here, it belongs into [proxy]; allowed: "
-		    "handshake, source, versions, checksum, max_subflows, congestion_control, scheduler, "
+		    "handshake, source, versions, checksum, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, upstream, proxy_protocol");
 	bad(WEB "handshake = accept-first\n    now\n    or never\n",
 	    "f:5: [service web] handshake: the value cannot go on over several lines; "
@@ -383,17 +383,14 @@ START_TEST(test_sections)
 {
 	bad("", "f: there is no [service NAME], so there is nothing to do; allowed: one or more\n");
 	bad("queue = 1\n" WEB, "f:1: queue: a key before the first section; allowed: [proxy], "
-	    "[mptcp] and [service NAME]\n");
+	    "[mptcp], [service NAME] and [endpoint NAME]\n");
 	bad("[proxy]\n[proxy]\nqueue = no\n" WEB, "f:2: [proxy] was begun on line 1 already\n");
 	bad(WEB WEB, "f:4: [service web] was begun on line 1 already\n");
 	bad("[proxy one]\n" WEB, "f:1: [proxy one]: there is one [proxy] only, without a name\n");
 	bad("[proxi]\n" WEB, "f:1: [proxi]: no such section, did you mean \"proxy\"?; "
-	    "allowed: [proxy], [mptcp] and [service NAME]\n");
+	    "allowed: [proxy], [mptcp], [service NAME] and [endpoint NAME]\n");
 	bad("[global]\nx = 1\n  y\n" WEB, "f:1: [global]: no such section; "
-	    "allowed: [proxy], [mptcp] and [service NAME]\n");
-	bad("[endpoint lte]\naddress = 198.51.100.7\n" WEB,
-	    "f:1: [endpoint lte]: not supported by this version; "
-	    "allowed: [proxy], [mptcp] and [service NAME]\n");
+	    "allowed: [proxy], [mptcp], [service NAME] and [endpoint NAME]\n");
 	bad(WEB "[service]\n", "f:4: [service]: the service has no name; allowed: a name of 1 to 31 "
 	    "letters, digits, \"_\", \".\" or \"-\"\n");
 	bad(WEB "[service a b]\n", "f:4: [service a b]: not a name; allowed: a name of 1 to 31 "
@@ -405,6 +402,76 @@ START_TEST(test_sections)
 	bad("[proxy]\nqueue\n" WEB,
 	    "f:2: neither \"[section]\", \"key = value\" nor a comment\n");
 	bad(WEB "junk", "f:4: neither \"[section]\", \"key = value\" nor a comment\n");
+}
+END_TEST
+
+START_TEST(test_endpoints)
+{
+	struct config *c = parse("[mptcp]\njoin_service = no\n" WEB
+		"[endpoint lte]\naddress = 198.51.100.7\nport = 4430\nbackup = yes\n"
+		"[endpoint nat]\naddress = 2001:db8::7\nlocal = 10.0.0.7:4431\n");
+	const struct proxy_endpoint *e = c->proxy.endpoints;
+	char buf[IP_ENDPOINT_STRLEN];
+
+	ck_assert(c->proxy.services[0].mptcp.no_join_initial);
+	ck_assert_uint_eq(c->proxy.endpoint_count, 2);
+	ck_assert_str_eq(e[0].name, "lte");
+	ck_assert_str_eq(ip_endpoint_format(&e[0].ep.announced, buf), "198.51.100.7:4430");
+	ck_assert_str_eq(ip_endpoint_format(&e[0].ep.local, buf), "198.51.100.7:4430");
+	ck_assert(e[0].ep.backup);
+	ck_assert_str_eq(ip_endpoint_format(&e[1].ep.announced, buf), "[2001:db8::7]:0");
+	ck_assert_str_eq(ip_endpoint_format(&e[1].ep.local, buf), "10.0.0.7:4431");
+	ck_assert(!e[1].ep.backup);
+	config_free(c);
+}
+END_TEST
+
+static void bad_endpoint(const char *lines, const char *what)
+{
+	char text[512], want[512];
+
+	snprintf(text, sizeof(text), WEB "[endpoint lte]\n%s\n", lines);
+	snprintf(want, sizeof(want), "f:%s\n", what);
+	bad(text, want);
+}
+
+START_TEST(test_endpoint_mistakes)
+{
+	static const char name[] = "a name of 1 to 31 letters, digits, \"_\", \".\" or \"-\"";
+	char many[1024] = WEB, want[256];
+
+	bad_endpoint("", "4: [endpoint lte] address: the key is missing");
+	bad_endpoint("address = 192.0.2.0/24", "5: [endpoint lte] address: \"192.0.2.0/24\" is not "
+		     "an address; allowed: one address, IPv4 or IPv6");
+	bad_endpoint("address = 127.0.0.1", "5: [endpoint lte] address: clients cannot connect to "
+		     "127.0.0.1; allowed: one address, IPv4 or IPv6");
+	bad_endpoint("address = fe80::1", "5: [endpoint lte] address: clients cannot connect to "
+		     "fe80::1; allowed: one address, IPv4 or IPv6");
+	bad_endpoint("address = 198.51.100.7\nport = 0", "6: [endpoint lte] port: 0 is out of range; "
+		     "allowed: 1 to 65535");
+	bad_endpoint("address = 198.51.100.7\nport = 80, 81", "6: [endpoint lte] port: \"80, 81\" is "
+		     "not a whole number; allowed: 1 to 65535");
+	bad_endpoint("address = 198.51.100.7\nbackup = maybe", "6: [endpoint lte] backup: \"maybe\" "
+		     "is not a value of this key; allowed: yes or no");
+	bad_endpoint("address = 198.51.100.7\nlocal = 10.0.0.7:0", "6: [endpoint lte] local: "
+		     "\"10.0.0.7:0\" has the port 0; allowed: ADDRESS, ADDRESS:PORT or "
+		     "[ADDRESS]:PORT");
+	bad_endpoint("address = 198.51.100.7\nupstream = original", "6: [endpoint lte] upstream: no "
+		     "such key here, it belongs into [service NAME]; allowed: address, port, local, "
+		     "backup");
+	bad_endpoint("address = 198.51.100.7\n[endpoint lte]\n", "6: [endpoint lte] was begun on "
+		     "line 4 already");
+	bad_endpoint("address = 198.51.100.7\n[endpoint b]\naddress = 198.51.100.7\nport = 1",
+		     "7: [endpoint b] address: 198.51.100.7 belongs to [endpoint lte] too (line 5); "
+		     "allowed: one endpoint for each address and port");
+	bad_endpoint("address = 198.51.100.7\n[endpoint b]\naddress = 198.51.100.8\n"
+		     "local = 198.51.100.7", "6: [endpoint b] local: joins to 198.51.100.7 belong to "
+		     "[endpoint lte] too (line 4); allowed: one endpoint for each address and port");
+	snprintf(want, sizeof(want), "f:4: [endpoint]: the endpoint has no name; allowed: %s\n", name);
+	bad(WEB "[endpoint]\n", want);
+	for (int i = 0; i < 9; i++)
+		sprintf(many + strlen(many), "[endpoint e%d]\naddress = 198.51.100.%d\n", i, i);
+	bad(many, "f:20: [endpoint e8]: one endpoint too many; allowed: 8\n");
 }
 END_TEST
 
@@ -517,5 +584,5 @@ START_TEST(test_documented)
 END_TEST
 
 UNIT_MAIN("config", test_defaults, test_everything, test_proxy_mistakes, test_mptcp_mistakes,
-	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_overlap,
+	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_endpoints, test_endpoint_mistakes, test_overlap,
 	  test_all_told, test_restart_keys, test_documented)

@@ -70,7 +70,10 @@ static json_t *drain(void *ctx, char *e, size_t n)
 	return json_pack("{s:s}", "ctx", (const char *)ctx);
 }
 
-static const struct control_ops ops = { status, connections, connection, reload, drain };
+static const struct control_ops ops = {
+	.status = status, .connections = connections, .connection = connection,
+	.endpoints = status, .reload = reload, .drain = drain,
+};
 
 static void log_nothing(enum log_level level, const char *line)
 {

@@ -146,16 +146,16 @@ END_TEST
 
 START_TEST(upstream_and_endpoints)
 {
-	struct ip_endpoint endpoints[2];
+	static struct proxy_endpoint endpoints[2];
 	struct proxy_service *s;
 
 	reset();
 	s = add("192.0.2.1", 443, 443);
 	s->upstream_original = false;
 	ck_assert_int_eq(ip_endpoint_parse("[2001:db8::5]:8443", &s->upstream), 0);
-	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:4430", &endpoints[0]), 0);
-	ck_assert_int_eq(ip_endpoint_parse("[2001:db8:9::1]:1", &endpoints[1]), 0);
-	endpoints[1].port = 0;
+	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:4430", &endpoints[0].ep.local), 0);
+	ck_assert_int_eq(ip_endpoint_parse("[2001:db8:9::1]:1", &endpoints[1].ep.local), 0);
+	endpoints[1].ep.local.port = 0;
 	config.endpoints = endpoints;
 	config.endpoint_count = 2;
 	ck_assert_str_eq(elements("services4"), "192.0.2.1.443,198.51.100.7.4430");
@@ -222,7 +222,7 @@ static void expect_ports(const char *test)
 
 START_TEST(port_masks)
 {
-	struct ip_endpoint endpoint;
+	static struct proxy_endpoint endpoint;
 	struct proxy_service *s;
 
 	reset();
@@ -239,12 +239,12 @@ START_TEST(port_masks)
 	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:8443", &s->upstream), 0);
 	expect_ports("and 0xc000 == 0x0000");
 	/* An endpoint without a port takes joins at the services' own. */
-	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:1", &endpoint), 0);
-	endpoint.port = 0;
+	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:1", &endpoint.ep.local), 0);
+	endpoint.ep.local.port = 0;
 	config.endpoints = &endpoint;
 	config.endpoint_count = 1;
 	expect_ports("and 0xc000 == 0x0000");
-	endpoint.port = 20000;
+	endpoint.ep.local.port = 20000;
 	expect_ports("and 0x8000 == 0x0000");
 	add("192.0.2.1", 1, 65535);
 	expect_ports("");

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The addresses of this machine's interfaces.
+ *
+ * One entry for each pair of address and interface, kept when the address goes, so that an
+ * address that was here can be told from one that never was (joins may also be routed to this
+ * machine without its having the address).  The kernel's list is read whole at start, and
+ * again when messages were lost.
+ *
+ * Owns its socket, its event and its entries; calls libmnl.
+ */
+#include "io/addrwatch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+#define BUFFER_BYTES 16384
+/* Machines that make up addresses all the time must not make this grow for ever. */
+#define ENTRIES_MAX  4096u
+
+struct entry {
+	struct ip_addr addr;
+	uint32_t device;
+	bool present;
+};
+
+struct addrwatch {
+	struct mnl_socket *nl;
+	struct event *event;
+	void (*changed)(void *ctx);
+	void *ctx;
+	struct entry *entries;
+	size_t count, capacity;
+	bool dirty;                     /* `changed` is to be called */
+};
+
+static struct entry *find(struct addrwatch *w, const struct ip_addr *addr, uint32_t device)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->entries[i].device == device && ip_addr_equal(&w->entries[i].addr, addr))
+			return &w->entries[i];
+	return NULL;
+}
+
+/* Room for one more, if need be that of an address that is gone; NULL if there is none. */
+static struct entry *new_entry(struct addrwatch *w)
+{
+	size_t capacity = w->capacity ? w->capacity * 2 : 64;
+	struct entry *more;
+
+	if (w->count < w->capacity)
+		return &w->entries[w->count++];
+	if (w->capacity < ENTRIES_MAX) {
+		more = reallocarray(w->entries, capacity, sizeof(*more));
+		if (more) {
+			w->entries = more;
+			w->capacity = capacity;
+			return &w->entries[w->count++];
+		}
+	}
+	for (size_t i = 0; i < w->count; i++)
+		if (!w->entries[i].present)
+			return &w->entries[i];
+	return NULL;
+}
+
+static void note(struct addrwatch *w, const struct ip_addr *addr, uint32_t device, bool present)
+{
+	struct entry *e = find(w, addr, device);
+
+	if (e ? e->present == present : !present)
+		return;
+	if (!e)
+		e = new_entry(w);
+	if (!e)
+		return;
+	*e = (struct entry){ *addr, device, present };
+	w->dirty = true;
+}
+
+static int on_attribute(const struct nlattr *attr, void *data)
+{
+	const struct nlattr **attrs = data;
+
+	if (mnl_attr_get_type(attr) <= IFA_MAX)
+		attrs[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static int on_message(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attrs[IFA_MAX + 1] = { NULL }, *attr;
+	struct addrwatch *w = data;
+	struct ip_addr addr;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR && nlh->nlmsg_type != RTM_DELADDR)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*ifa), on_attribute, attrs);
+	/* IFA_ADDRESS is the peer's on a point-to-point link. */
+	attr = attrs[IFA_LOCAL] ? attrs[IFA_LOCAL] : attrs[IFA_ADDRESS];
+	if (!attr)
+		return MNL_CB_OK;
+	if (ifa->ifa_family == AF_INET && mnl_attr_get_payload_len(attr) == 4)
+		ip_addr_from_v4(&addr, mnl_attr_get_payload(attr));
+	else if (ifa->ifa_family == AF_INET6 && mnl_attr_get_payload_len(attr) == 16)
+		ip_addr_from_v6(&addr, mnl_attr_get_payload(attr));
+	else
+		return MNL_CB_OK;
+	note(w, &addr, ifa->ifa_index, nlh->nlmsg_type == RTM_NEWADDR);
+	return MNL_CB_OK;
+}
+
+/* Reads the kernel's list on a socket of its own; what is not in it is gone. */
+static int read_all(struct addrwatch *w)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	uint8_t buf[BUFFER_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	ssize_t n;
+	int ret;
+
+	if (!nl)
+		return -errno;
+	for (size_t i = 0; i < w->count; i++)
+		w->entries[i].present = false;
+	w->dirty = true;
+	nlh->nlmsg_type = RTM_GETADDR;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
+		ret = -errno;
+		goto out;
+	}
+	do {
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
+	} while (ret > MNL_CB_STOP);
+	ret = ret < 0 ? -errno : 0;
+out:
+	mnl_socket_close(nl);
+	return ret;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct addrwatch *w = ctx;
+	uint8_t buf[BUFFER_BYTES];
+	ssize_t n;
+
+	(void)fd;
+	(void)what;
+	while ((n = mnl_socket_recvfrom(w->nl, buf, sizeof(buf))) > 0)
+		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
+	if (n < 0 && errno == ENOBUFS && read_all(w))
+		log_warning("addresses: the kernel's list cannot be read: %s", strerror(errno));
+	if (!w->dirty)
+		return;
+	w->dirty = false;
+	w->changed(w->ctx);
+}
+
+struct addrwatch *addrwatch_new(struct event_base *base, void (*changed)(void *ctx), void *ctx,
+				char *err, size_t err_len)
+{
+	struct addrwatch *w = calloc(1, sizeof(*w));
+	int ret = -ENOMEM;
+
+	if (!w)
+		goto fail;
+	w->changed = changed;
+	w->ctx = ctx;
+	w->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!w->nl || mnl_socket_bind(w->nl, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+				      MNL_SOCKET_AUTOPID) < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	/* After the subscription, so that nothing is missed in between. */
+	ret = read_all(w);
+	if (ret)
+		goto fail;
+	w->dirty = false;
+	ret = -ENOMEM;
+	w->event = event_new(base, mnl_socket_get_fd(w->nl), EV_READ | EV_PERSIST, on_readable, w);
+	if (!w->event || event_add(w->event, NULL) < 0)
+		goto fail;
+	return w;
+fail:
+	snprintf(err, err_len, "addresses: cannot follow the machine's own: %s", strerror(-ret));
+	addrwatch_free(w);
+	return NULL;
+}
+
+void addrwatch_free(struct addrwatch *w)
+{
+	if (!w)
+		return;
+	if (w->event)
+		event_free(w->event);
+	if (w->nl)
+		mnl_socket_close(w->nl);
+	free(w->entries);
+	free(w);
+}
+
+bool addrwatch_has(const struct addrwatch *w, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->entries[i].present && ip_addr_equal(&w->entries[i].addr, addr))
+			return true;
+	return false;
+}
+
+bool addrwatch_lost(const struct addrwatch *w, const struct ip_addr *addr)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < w->count; i++) {
+		if (!ip_addr_equal(&w->entries[i].addr, addr))
+			continue;
+		if (w->entries[i].present)
+			return false;
+		seen = true;
+	}
+	return seen;
+}
