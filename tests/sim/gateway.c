@@ -397,6 +397,22 @@ static uint64_t flush_workers(struct gateway *g)
 	return next;
 }
 
+/* The first endpoint's address is gone for a while, for all connections at once. */
+static void set_absent(struct gateway *g)
+{
+	const struct scenario *s = g->run->s;
+	int phase = scenario_phase(s, g->sim->now_us - g->began_us, &g->phase_end_us);
+
+	if (g->phase_end_us != TIMER_NEVER)
+		g->phase_end_us += g->began_us;
+	if (!s->endpoints || phase == g->phase)
+		return;
+	sim_note(g->sim, "   gateway: endpoints, phase %d", phase);
+	g->phase = phase;
+	for (int i = 0; i < g->workers; i++)
+		proxy_set_absent(g->worker[i].proxy, phase == 1);
+}
+
 static void turn(struct gateway *g)
 {
 	struct sim *sim = g->sim;
@@ -430,11 +446,14 @@ static void turn(struct gateway *g)
 		if (r || w)
 			proxy_server_ready(sv->session, r, w, sim->now_us);
 	}
+	set_absent(g);
 	next = flush_workers(g);
 	if (next <= sim->now_us)
 		next = sim->now_us + 1;
 	if (g->stop_us < next)
 		next = g->stop_us;
+	if (g->phase_end_us < next)
+		next = g->phase_end_us;
 	for (int i = 0; i < CONN_MAX; i++) {
 		struct server *sv = &g->server[i];
 		uint64_t at;
@@ -554,6 +573,7 @@ static void add_service(struct gateway *g, int conn)
 
 void gateway_init(struct gateway *g, struct run *run)
 {
+	struct mptcp_endpoint endpoints[ENDPOINT_MAX];
 	static const char *const names[CONN_MAX] = {
 		"server", "server 1", "server 2", "server 3", "server 4", "server 5",
 	};
@@ -575,6 +595,10 @@ void gateway_init(struct gateway *g, struct run *run)
 		if (i == 0 || s->has_own_cfg[i])
 			add_service(g, i);
 	}
+	g->config.endpoint_count = scenario_endpoints(s, 0, endpoints);
+	for (size_t i = 0; i < g->config.endpoint_count; i++)
+		g->config.endpoints[i].ep = endpoints[i];
+	g->began_us = run->sim.now_us;
 	g->config.max_connections = 100;
 	g->config.max_half_open = 100;
 	g->config.stateless_half_open = s->stateless ? 0 : UINT32_MAX;

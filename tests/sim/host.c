@@ -13,6 +13,8 @@
 
 #define JOIN_PORT 20000
 #define JOIN_TRIES 60
+/* Then it is enough: a connection that is left alone must be seen to be. */
+#define PRIO_CHANGES 20
 
 struct flow {
 	struct list link;
@@ -239,6 +241,24 @@ static void pump(struct endpoint *ep)
 	}
 }
 
+/* The server's addresses in turn: the first one, and those that it announced. */
+static void join_elsewhere(const struct endpoint *ep, int link, struct ip_endpoint *dst)
+{
+	const struct mptcp_addresses *a = ep->conn->addresses;
+	uint32_t skip, known = 0;
+
+	for (unsigned i = 0; a && i < MPTCP_REMOTE_MAX; i++)
+		known += a->remote[i].known;
+	skip = (ep->path[link].tries + ep->path[link].waits + (uint32_t)link) % (known + 1);
+	for (unsigned i = 0; skip && i < MPTCP_REMOTE_MAX; i++) {
+		if (!a->remote[i].known || --skip)
+			continue;
+		dst->addr = a->remote[i].ep.addr;
+		if (a->remote[i].ep.port)
+			dst->port = a->remote[i].ep.port;
+	}
+}
+
 static void join(struct endpoint *ep)
 {
 	struct host *h = ep->host;
@@ -264,6 +284,7 @@ static void join(struct endpoint *ep)
 		tx.src.port = h->next_port++;
 		link_server_addr(&tx.dst.addr, s->v6);
 		tx.dst.port = scenario_server_port(s, ep->index);
+		join_elsewhere(ep, i, &tx.dst);
 		sf = mptcp_join_active(conn, &tx, (uint8_t)i, s->backup_links >> i & 1,
 				       h->sim->now_us);
 		if (!sf) {
@@ -281,6 +302,51 @@ static void join(struct endpoint *ep)
 		ep->path[i].sf = sf;
 		flow_new(ep, sf);
 	}
+}
+
+/* Addresses that come and go, on the server's side, and priorities, on both. */
+static void signal_changes(struct endpoint *ep)
+{
+	struct host *h = ep->host;
+	const struct scenario *s = h->run->s;
+	struct mptcp_endpoint list[ENDPOINT_MAX];
+	struct mptcp_conn *conn = ep->conn;
+	uint64_t now = h->sim->now_us, end;
+	struct mptcp_subflow *sf;
+	int phase;
+
+	if (!ep->established || conn->mode != MPTCP_MODE_MPTCP || conn->state >= MPTCP_TIME_WAIT)
+		return;
+	phase = scenario_phase(s, now - ep->app.started_us, &end) + 1;
+	if (!h->active && s->endpoints && phase != ep->phase) {
+		ep->phase = phase;
+		sim_note(h->sim, "   %s: endpoints, phase %d", ep->app.name, phase);
+		mptcp_set_endpoints(conn, list, scenario_endpoints(s, phase - 1, list), now);
+	}
+	if (!s->prio_us || now < ep->prio_next_us || ep->prio_changes == PRIO_CHANGES)
+		return;
+	ep->prio_changes++;
+	sf = list_last(&conn->subflows, struct mptcp_subflow, link);
+	if (ep->prio_next_us && sf)
+		mptcp_subflow_set_backup(sf, !sf->backup, now);
+	ep->prio_next_us = now + s->prio_us;
+}
+
+static uint64_t next_change(const struct endpoint *ep)
+{
+	const struct scenario *s = ep->host->run->s;
+	uint64_t next = TIMER_NEVER, end;
+
+	if (!ep->established || ep->conn->mode != MPTCP_MODE_MPTCP ||
+	    ep->conn->state >= MPTCP_TIME_WAIT)
+		return TIMER_NEVER;
+	if (s->prio_us && ep->prio_changes < PRIO_CHANGES)
+		next = ep->prio_next_us;
+	scenario_phase(s, ep->host->sim->now_us - ep->app.started_us, &end);
+	if (!ep->host->active && s->endpoints && end != TIMER_NEVER &&
+	    ep->app.started_us + end < next)
+		next = ep->app.started_us + end;
+	return next;
 }
 
 static void reap(struct endpoint *ep)
@@ -330,6 +396,8 @@ static void arm(struct endpoint *ep)
 		next = d;
 	if (ep->accept_us < next)
 		next = ep->accept_us;
+	if (next_change(ep) < next)
+		next = next_change(ep);
 	if (ep->host->active && ep->established && ep->conn->mode == MPTCP_MODE_MPTCP &&
 	    ep->conn->state < MPTCP_TIME_WAIT) {
 		for (int i = 0; i < LINK_MAX; i++) {
@@ -365,6 +433,7 @@ void host_turn(struct endpoint *ep)
 		}
 		pump(ep);
 		join(ep);
+		signal_changes(ep);
 		mptcp_output(ep->conn, &h->sink, now);
 		reap(ep);
 		if (!(ep->conn->events & ~(uint32_t)MPTCP_EVENT_CLOSED))

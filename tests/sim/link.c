@@ -211,6 +211,27 @@ static struct sim_packet *packet_dup(const struct sim_packet *p)
 }
 
 /* Takes `p` over. */
+/*
+ * A NAT that at some time gives all flows other ports: the server sees the client's plus
+ * REBIND_PORTS, and what still comes for the old ones is dropped.  False: that.
+ */
+#define REBIND_PORTS 20000u
+
+static bool rebind(struct link_dir *d, struct sim_packet *p)
+{
+	size_t at = ip_header_len(p->data) + (d->dir == UP ? 0 : 2);
+	uint16_t port = bytes_get16(p->data + at);
+
+	if (!d->link->rebind_us || d->link->sim->now_us < d->link->rebind_us)
+		return true;
+	if (d->dir == DOWN && port < 2 * REBIND_PORTS)
+		return false;
+	bytes_put16(p->data + at, (uint16_t)(d->dir == UP ? port + REBIND_PORTS
+							  : port - REBIND_PORTS));
+	link_fix_checksum(p);
+	return true;
+}
+
 static void send_one(struct link_dir *d, struct sim_packet *p)
 {
 	struct sim *sim = d->link->sim;
@@ -230,6 +251,10 @@ static void send_one(struct link_dir *d, struct sim_packet *p)
 	d->bytes_in += p->len;
 	if (!middlebox(d, p, &parsed)) {
 		fate = "taken";
+		goto lost;
+	}
+	if (!rebind(d, p)) {
+		fate = "not the NAT's";
 		goto lost;
 	}
 	if (is_out(d->link) || is_lost(d))

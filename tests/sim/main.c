@@ -46,7 +46,7 @@ static const struct directed *const tables[] = {
 	directed_net,
 };
 
-static uint64_t first_seed = SEED_WORKERS + 1, seed_count = 3000;
+static uint64_t first_seed = SEED_ADDRESSES + 1, seed_count = 3000;
 static bool run_engine = true, run_proxy = true, run_directed = true;
 static uint64_t directed_total, regression_total;
 static bool verbose;

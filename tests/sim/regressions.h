@@ -20,3 +20,6 @@
 { true, 7893, "the same" },
 { true, 1073960, "first data that came after DATA_FIN was mapped off by one" },
 { false, 100443, "a fallback overtook a join on which the peer could send already" },
+{ false, 3000452, "an ADD_ADDR without room for a DATA_ACK hid that one was owed" },
+{ false, 3005000, "the scheduler `cost' held back a reinjection for cheaper paths that were not there" },
+{ false, 3005914, "addresses were announced between MP_FAIL and the fallback" },

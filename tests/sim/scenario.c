@@ -260,6 +260,63 @@ static void random_links_more(struct scenario *s, uint64_t seed)
 		s->cfg[side].tcp.ecn = rng_percent(&r, 80);
 }
 
+static void random_addresses(struct scenario *s, uint64_t seed)
+{
+	struct rng r;
+
+	rng_seed(&r, seed ^ 0x61646472u);
+	s->endpoints = rng_percent(&r, 50) ? (uint32_t)rng_range(&r, 1, ENDPOINT_MAX) : 0;
+	if (s->endpoints && rng_percent(&r, 60)) {
+		s->withdraw_us = rng_log(&r, 1 * MS, 5 * SECOND);
+		if (rng_percent(&r, 60))
+			s->restore_us = s->withdraw_us + rng_log(&r, 1 * MS, 3 * SECOND);
+	}
+	if (rng_percent(&r, 30))
+		s->prio_us = rng_log(&r, 20 * MS, 3 * SECOND);
+	s->cfg[1].no_join_initial = s->endpoints > 1 && rng_percent(&r, 20);
+	/* On the first link a SYN must keep its port, by which the server knows it. */
+	for (int i = 1; i < s->link_count; i++)
+		if (rng_percent(&r, 20))
+			s->rebind_us[i] = rng_log(&r, 50 * MS, 10 * SECOND);
+	/* What a subflow carries is lost with it. */
+	for (int i = 0; i < s->link_count; i++)
+		if (s->withdraw_us || s->rebind_us[i])
+			s->quiet = false;
+}
+
+int scenario_phase(const struct scenario *s, uint64_t age_us, uint64_t *end_us)
+{
+	*end_us = TIMER_NEVER;
+	if (!s->withdraw_us || age_us < s->withdraw_us) {
+		if (s->withdraw_us)
+			*end_us = s->withdraw_us;
+		return 0;
+	}
+	if (!s->restore_us || age_us < s->restore_us) {
+		if (s->restore_us)
+			*end_us = s->restore_us;
+		return 1;
+	}
+	return 2;
+}
+
+size_t scenario_endpoints(const struct scenario *s, int phase, struct mptcp_endpoint *list)
+{
+	size_t n = 0;
+
+	for (uint32_t i = phase == 1; i < s->endpoints; i++) {
+		struct mptcp_endpoint *e = &list[n++];
+
+		memset(e, 0, sizeof(*e));
+		link_server_addr(&e->announced.addr, s->v6);
+		e->announced.addr.b[15] = (uint8_t)(101 + i);
+		e->announced.port = i == 1 ? 4430 : 0;
+		e->local = e->announced;
+		e->backup = i == 2;
+	}
+	return n;
+}
+
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 {
 	static const enum profile profiles[] = { CLEAN, CLEAN, CLEAN, MILD, MILD, MILD, NASTY,
@@ -371,6 +428,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	random_links_more(s, seed);
 	if (proxy && seed > SEED_WORKERS)
 		s->workers = (int)rng_range(&r, 1, WORKER_MAX);
+	if (seed > SEED_ADDRESSES)
+		random_addresses(s, seed);
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
@@ -659,6 +718,7 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 
 		link_init(l, sim, i, s->link[i]);
 		memcpy(l->outages, s->outages[i], sizeof(l->outages));
+		l->rebind_us = s->rebind_us[i] ? start + s->rebind_us[i] : 0;
 		l->outage_count = s->outage_count[i];
 		l->plain_conns = s->plain_conns;
 	}

@@ -35,6 +35,7 @@
 #define CONN_MAX 6
 #define OUTAGE_MAX 4
 #define MTU 1500u
+#define ENDPOINT_MAX 3
 
 #define CLIENT_PORT 10000u      /* of connection 0; the others follow */
 #define SERVER_PORT 80u
@@ -150,6 +151,7 @@ struct link {
 	struct outage outages[OUTAGE_MAX];
 	int outage_count;
 	uint32_t plain_conns;           /* bits: connections that lose MPTCP from SYN/ACKs */
+	uint64_t rebind_us;             /* a NAT gives all flows other ports then; 0: never */
 };
 
 void link_init(struct link *l, struct sim *sim, int index, const struct link_params p[2]);
@@ -261,6 +263,9 @@ struct endpoint {               /* one connection of a host */
 	bool established, closed, fell_back, was_reset;
 	uint64_t past_bytes[LINK_MAX];  /* of subflows that are gone, see host_path_bytes() */
 	uint64_t accept_us;             /* passive: when to accept; TIMER_NEVER: done */
+	int phase;                      /* of scenario_phase(), plus 1: told to the engine */
+	uint64_t prio_next_us;
+	int prio_changes;
 	uint64_t open_us;               /* active: when to open */
 	uint64_t closed_us;
 	uint64_t delivered;             /* bytes of the stream seen by the callback */
@@ -356,6 +361,8 @@ struct gateway {
 	int workers;                    /* 0: it was stopped */
 	struct proxy_load load;
 	struct proxy_config config;
+	uint64_t began_us, phase_end_us;
+	int phase;                      /* of scenario_phase() */
 	struct proxy_service service[CONN_MAX];
 	struct ip_prefix prefixes[2];
 	struct port_range port[CONN_MAX];
@@ -391,6 +398,10 @@ struct scenario {
 	uint64_t accept_us;             /* passive host: delay before the SYN/ACK */
 	struct mptcp_config cfg[2];
 	uint32_t join_links, backup_links;      /* bits */
+	uint32_t endpoints;             /* addresses that the server announces, up to ENDPOINT_MAX */
+	uint64_t withdraw_us, restore_us;       /* the first of them is gone in between; 0: never */
+	uint64_t prio_us;               /* both change the priority of the last subflow so often */
+	uint64_t rebind_us[LINK_MAX];   /* see struct link */
 	/*
 	 * Path i begins at the client's address i and goes over link via[i]: i itself, where
 	 * nothing is shared.
@@ -450,9 +461,15 @@ struct run {
 #define SEED_HEAVY 100000u
 /* Past this one, proxies have several workers. */
 #define SEED_WORKERS 2000000u
+/* ... and addresses that come and go, priorities that change, and NATs. */
+#define SEED_ADDRESSES 3000000u
 /* A scenario without impairments: two links, one connection, defaults. */
 void scenario_default(struct scenario *s, bool proxy);
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
+/* The phase of a connection: 0 before withdraw_us, 2 after restore_us; and when it ends. */
+int scenario_phase(const struct scenario *s, uint64_t age_us, uint64_t *end_us);
+/* The addresses that the server announces in a phase; `list` has ENDPOINT_MAX. */
+size_t scenario_endpoints(const struct scenario *s, int phase, struct mptcp_endpoint *list);
 void scenario_print(const struct scenario *s, FILE *out);
 /* What connection `i` has: settings of a side, the server's port, paths to join (bits). */
 const struct mptcp_config *scenario_cfg(const struct scenario *s, int i, int side);
