@@ -19,14 +19,6 @@ need_mptcp
 lab_test
 daemon_start
 
-# moved NIC RX|TX SECONDS: bytes that passed in that time
-moved() {
-	local a
-	a=$(nic_bytes "$1" "$2")
-	sleep "$3"
-	echo $(($(nic_bytes "$1" "$2") - a))
-}
-
 for cut in 1 2; do
 	for way in download upload; do
 		nic=c$cut dir=rx port=$P_SOURCE

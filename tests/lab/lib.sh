@@ -44,6 +44,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
 
 NS_C=$LAB_PREFIX-client NS_L=$LAB_PREFIX-link NS_G=$LAB_PREFIX-gw NS_S=$LAB_PREFIX-srv
+NS_N=$LAB_PREFIX-nat                            # only where nat_up was called
 LAB_STATE=/run/mptcp-proxy-lab.$LAB_PREFIX      # a file: LAB_TMP of a lab that is up
 
 # Addresses, for the tests to use.
@@ -241,6 +242,35 @@ lab_links() {
 	done
 }
 
+# A NAT on path 2: the client's c2 is 10.3.0.2 from now on, and the gateway sees 10.2.0.2.
+nat_up() {
+	ip netns add "$NS_N"
+	ip -n "$NS_N" link set lo up
+	ip -n "$NS_C" rule del from $C2 lookup 102
+	ip -n "$NS_C" link set c2 netns "$NS_N" name wan
+	ip -n "$NS_N" addr add 10.2.0.2/24 dev wan
+	ip -n "$NS_N" link set wan up
+	ip -n "$NS_N" route add default via 10.2.0.1
+	ip -n "$NS_C" link add c2 type veth peer name lan netns "$NS_N"
+	ip -n "$NS_N" addr add 10.3.0.1/24 dev lan
+	ip -n "$NS_N" link set lan up
+	ip -n "$NS_C" addr add 10.3.0.2/24 dev c2
+	ip -n "$NS_C" link set c2 up
+	ip -n "$NS_C" route add default via 10.3.0.1 dev c2 table 103
+	ip -n "$NS_C" rule add from 10.3.0.2 lookup 103
+	ip netns exec "$NS_N" sysctl -qw net.ipv4.ip_forward=1
+	ip netns exec "$NS_N" nft -f - <<-END
+	table ip nat {
+		chain post {
+			type nat hook postrouting priority srcnat;
+			oifname wan masquerade fully-random
+		}
+	}
+	END
+}
+# It forgets all connections: what goes on has another port then.
+nat_forget() { ip netns exec "$NS_N" conntrack -F >/dev/null 2>&1; }
+
 # link_set N [ab|ba] SETTINGS, while running; ab is client to gateway.
 link_set() {
 	local n=$1 dir=both
@@ -381,7 +411,7 @@ lab_down() {
 	local ns pid pids=
 	[ -n "${LAB_TMP:-}" ] || return 0
 	[ -n "$DAEMON_PID" ] && daemon_stop
-	for ns in "$NS_C" "$NS_G" "$NS_S"; do
+	for ns in "$NS_C" "$NS_G" "$NS_S" "$NS_N"; do
 		pids+=" $(ip netns pids "$ns" 2>/dev/null | tr '\n' ' ')"
 	done
 	if [ -r "$LAB_TMP/linkem.pids" ]; then
@@ -395,7 +425,7 @@ lab_down() {
 	for pid in $pids; do
 		wait_for 2 pid_gone "$pid" || kill -9 "$pid" 2>/dev/null
 	done
-	for ns in "$NS_C" "$NS_L" "$NS_G" "$NS_S"; do
+	for ns in "$NS_C" "$NS_L" "$NS_G" "$NS_S" "$NS_N"; do
 		ip netns del "$ns" 2>/dev/null
 	done
 	rm -rf "$LAB_TMP"
@@ -417,9 +447,9 @@ lab_save_logs() {
 # ---- the daemon ------------------------------------------------------------
 
 # daemon_conf FILE [SECTION.KEY=VALUE...]: the configuration of the lab, with
-# overrides; SECTION is proxy, mptcp or web.
+# overrides; SECTION is proxy, mptcp, web or the name of an endpoint.
 daemon_conf() {
-	local file=$1 kv k
+	local file=$1 kv k sec endpoints
 	declare -A conf=(
 		[proxy.control]=$LAB_TMP/control.sock
 		[proxy.step_aside]=never
@@ -431,9 +461,14 @@ daemon_conf() {
 	for kv; do
 		conf[${kv%%=*}]=${kv#*=}
 	done
+	endpoints=$(printf '%s\n' "${!conf[@]}" | sed 's/\..*//' | grep -vx 'proxy\|mptcp\|web' | sort -u)
 	{
-		for sec in proxy mptcp web; do
-			[ $sec = web ] && echo "[service web]" || echo "[$sec]"
+		for sec in proxy mptcp web $endpoints; do
+			case $sec in
+			web) echo "[service web]" ;;
+			proxy | mptcp) echo "[$sec]" ;;
+			*) echo "[endpoint $sec]" ;;
+			esac
 			for k in "${!conf[@]}"; do
 				[ "${k%%.*}" = $sec ] && echo "${k#*.} = ${conf[$k]}"
 			done
@@ -491,6 +526,12 @@ daemon_stop() {
 	DAEMON_REPORTS+=$(grep -E -m 3 'Sanitizer|runtime error:|Assertion' "$LAB_TMP/daemon.log")
 }
 
+# daemon_reload [SECTION.KEY=VALUE...]: the same configuration but for these.
+daemon_reload() {
+	daemon_conf "$LAB_TMP/daemon.conf" "$@"
+	ctl reload >/dev/null
+}
+
 daemon_kill9() {
 	kill -9 "$DAEMON_PID"
 	wait "$DAEMON_PID" 2>/dev/null
@@ -536,6 +577,42 @@ mib_diff() {
 mib_all() {
 	mib | awk 'NR == FNR { old[$1] = $2; next } $2 != old[$1] {
 		printf "%s=%d ", $1, $2 - old[$1] }' "$LAB_TMP/mib.mark" -
+}
+
+# frames FILTER: how many packets of the captures "all" pass the filter.  The payload is
+# random, and no dissector's business: none may guess what it is.
+frames() {
+	local nic guess=(--disable-protocol http) h
+	for h in $(tshark -G heuristic-decodes 2>/dev/null |
+		awk '$1 == "tcp" && $2 != "mptcp" { print $2 }'); do
+		guess+=(--disable-protocol "$h")
+	done
+	for nic in c1 c2; do
+		tshark -r "$LAB_TMP/all-$nic.pcap" "${guess[@]}" -Y "$1" 2>>"$LAB_TMP/tshark.log" ||
+			diag "tshark failed: $(tail -n 1 "$LAB_TMP/tshark.log")" >&2
+	done | wc -l
+}
+# The captures have MPTCP in them, and no packet an expert error.
+no_expert_errors() {
+	cmp_ok "$(frames mptcp)" '>' 100 "tshark read the captures"
+	is "$(frames 'mptcp && _ws.expert.severity >= 0x00800000')" 0 "tshark finds no fault"
+}
+
+# download_bg NAME BYTES, upload_bg NAME BYTES: in the background, its pid in SPAWNED.
+# (IPv6 with "6" as the third argument)
+download_bg() { peer_bg "$1" download "$P_SOURCE" "$2" "${3:-}"; }
+upload_bg() { peer_bg "$1" upload "$P_SINK" "$2" "${3:-}"; }
+peer_bg() {
+	local to=$SRV
+	[ "$5" = 6 ] && to=$SRV_6
+	spawn "$NS_C" "$1" "$LAB_DIR/peer.py" "$2" "$to" "$3" --bytes "$4"
+}
+# moved NIC RX|TX SECONDS: bytes that passed in that time
+moved() {
+	local a
+	a=$(nic_bytes "$1" "$2")
+	sleep "$3"
+	echo $(($(nic_bytes "$1" "$2") - a))
 }
 
 nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }

@@ -9,7 +9,7 @@ PACKAGES_BUILD=(
 	uthash-dev libsystemd-dev libseccomp-dev libjansson-dev check
 )
 PACKAGES_LAB=(
-	curl debootstrap ethtool haproxy iperf3 iproute2 jq kmod mptcpize
+	conntrack curl debootstrap ethtool haproxy iperf3 iproute2 jq kmod mptcpize
 	nftables nginx-light openssh-client openssh-server openssl perl procps python3
 	socat systemd-container tcpdump tshark util-linux wrk
 )

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# An announced address vanishes from the gateway's NIC in mid-transfer and comes back, then
+# the configuration drops it: REMOVE_ADDR, ADD_ADDR with a new number, REMOVE_ADDR.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+lab_test
+
+ip -n "$NS_G" addr add 10.2.0.9/24 dev g2
+on_client ip mptcp endpoint flush
+daemon_start ep1.address=10.2.0.9
+mib_mark
+capture_start all c1 c2
+download_bg download 90000000
+pid=$SPAWNED
+sleep 1
+cmp_ok "$(moved c2 rx 0.3)" '>' 50000 "the path to the endpoint is in use"
+
+ip -n "$NS_G" addr del 10.2.0.9/24 dev g2
+wait_for 3 test "$(mib_diff RmAddr)" -gt 0
+sleep 0.5
+cmp_ok "$(mib_diff RmAddr)" '>=' 1 "address gone: the client got REMOVE_ADDR"
+cmp_ok "$(moved c2 rx 0.5)" "<" 2000 "address gone: the path is not used any more"
+like "$(ctl endpoints)" "ep1 .* gone" "address gone: says mptcp-proxyctl"
+grep -q '10.2.0.9 is gone' "$LAB_TMP/daemon.log"
+ok $? "address gone: says the log"
+
+ip -n "$NS_G" addr add 10.2.0.9/24 dev g2
+sleep 1
+is "$(mib_diff AddAddr)" 2 "address back: the client got ADD_ADDR again"
+cmp_ok "$(moved c2 rx 0.3)" '>' 50000 "address back: the path is in use again"
+
+removed=$(mib_diff RmAddr)
+daemon_reload
+sleep 0.5
+cmp_ok "$(mib_diff RmAddr)" '>' "$removed" "endpoint dropped from the file: REMOVE_ADDR"
+cmp_ok "$(moved c2 rx 0.5)" "<" 2000 "endpoint dropped from the file: the path is not used any more"
+daemon_reload ep1.address=10.2.0.9
+sleep 1
+cmp_ok "$(moved c2 rx 0.3)" '>' 50000 "endpoint in the file again: the path is in use"
+wait $pid
+is $? 0 "every byte is right"
+capture_stop
+is "$(frames 'tcp.options.mptcp.subtype == 4 && tcp.srcport == 7007 && tcp.options.mptcp.addrid == 1')" \
+	3 "REMOVE_ADDR of the first number was said three times" ||
+	diag "of any: $(frames 'tcp.options.mptcp.subtype == 4 && tcp.srcport == 7007')"
+is "$(mib_diff MPJoinSynAckRx)" 3 "the client joined each time"
+is "$(mib_diff "$FALLBACKS")" 0 "no fallback"
+no_expert_errors
+diag "$(mib_all)"
+done_testing
