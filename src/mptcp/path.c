@@ -75,7 +75,8 @@ void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us)
 
 void mptcp_subflow_heard(struct mptcp_subflow *sf)
 {
-	if (!sf->stale)
+	/* Of a removed address only the answer to a probe counts: see address.c. */
+	if (!sf->stale || sf->removal_deadline_us != TIMER_NEVER)
 		return;
 	sf->stale = false;
 	set_patience(sf, false);

@@ -427,6 +427,21 @@ START_TEST(removed_address_that_is_silent_is_reset)
 }
 END_TEST
 
+/* Others carry its data also when ACKs that were under way still come. */
+START_TEST(removed_address_is_not_trusted_meanwhile)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "! write 14000", "> a PA len 14000 dss(A0 M0+14000@1)",
+	       "< a A ack 1 dss(a0) prio(backup)",
+	       "! write 14000", "> b PA len 14000 dss(A0 m14000+14000@1)",
+	       "< a A ack 1 dss(a0) remove_addr(2)",
+	       "> b A seq 0 dss(A0)",
+	       "< b A ack 1441 dss(a15440)",
+	       "< a A dss(a15440)",
+	       "> a PA len 12560 dss(A0 M15440+12560@14001)");
+}
+END_TEST
+
 START_TEST(removed_address_0_is_the_first_subflow)
 {
 	SCRIPT(1, OPEN, JOIN_B,
@@ -596,7 +611,8 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  several_are_removed_at_once, unsaid_address_is_dropped_silently, address_that_comes_back,
 	  too_many_addresses_are_counted, received_add_addr_is_echoed, wrong_hmac_is_ignored,
 	  known_id_keeps_its_address, received_addresses_are_bounded, removed_address_is_probed,
-	  removed_address_that_is_silent_is_reset, removed_address_0_is_the_first_subflow,
+	  removed_address_that_is_silent_is_reset,
+	  removed_address_is_not_trusted_meanwhile, removed_address_0_is_the_first_subflow,
 	  several_removed_at_once, removed_address_of_a_pending_join,
 	  removed_address_of_an_aborted_connection,
 	  remove_addr_needs_a_valid_segment, received_prio_changes_the_subflow,
