@@ -8,7 +8,11 @@ set -u
 need_daemon
 lab_test
 daemon_start
-v0() { on_client timeout 60 "$LAB_DIR/v0client.py" "$@" 2>&1; }
+# Each line of this file has a port of its own: one met the TIME-WAIT of another.
+v0() {
+	on_client timeout 60 "$LAB_DIR/v0client.py" "$@" \
+		--source-port $((30000 + BASH_LINENO[0])) 2>&1
+}
 events() { wait_for 5 grep -q "^$1" "$LAB_TMP/peer.events"; grep "^$1" "$LAB_TMP/peer.events"; }
 
 # the kernel's own answers to these connections, of which it knows nothing

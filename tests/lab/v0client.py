@@ -10,7 +10,7 @@ The kernel knows nothing of these connections and would answer their packets wit
 RST.  The caller drops those: output, source ports 30000-30999, not marked 1.
 
 usage: v0client.py SCENARIO HOST PORT [--from ADDRESS] [--second ADDRESS]
-                   [--bytes N] [--checksum] [--timestamps]
+                   [--source-port N] [--bytes N] [--checksum] [--timestamps]
 
 Scenarios (PORT as in peer.py), each prints one line "ok ..." and exits 0, or says
 what was wrong and exits 1:
@@ -84,7 +84,7 @@ class Subflow:
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.sock.bind((address, 0))
         self.sock.connect((conn.host, 0))
-        self.port = random.randrange(30000, 31000)
+        self.port = conn.source_port
         self.pseudo = b"".join(socket.inet_pton(family, a) for a in (address, conn.host))
         self.iss = self.nxt = self.una = random.randrange(MOD32)
         self.irs = self.rcv = None
@@ -234,7 +234,7 @@ class Subflow:
 
 class Connection:
     def __init__(self, args):
-        self.host, self.port = args.host, args.port
+        self.host, self.port, self.source_port = args.host, args.port, args.source_port
         self.checksum, self.timestamps = args.checksum, args.timestamps
         self.key = os.urandom(8)
         digest = hashlib.sha1(self.key).digest()
@@ -621,6 +621,7 @@ def main():
     p.add_argument("scenario")
     p.add_argument("host")
     p.add_argument("port", type=int)
+    p.add_argument("--source-port", type=int, default=30000)
     p.add_argument("--from", dest="source", default="10.1.0.2")
     p.add_argument("--second", default="10.2.0.2")
     p.add_argument("--bytes", type=int, default=300000)
