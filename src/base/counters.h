@@ -87,7 +87,7 @@
 	X(MP_ADD_ADDR_ECHOED, "mp_add_addr_echoed", "addresses of ours that the peer echoed") \
 	X(MP_ADD_ADDR_UNANSWERED, "mp_add_addr_unanswered", "addresses of ours that the peer never echoed") \
 	X(MP_ADD_ADDR_BAD_MAC, "mp_add_addr_bad_mac", "ADD_ADDR ignored: wrong HMAC")        \
-	X(MP_ADD_ADDR_IGNORED, "mp_add_addr_ignored", "ADD_ADDR ignored: its id has another address, or is 0") \
+	X(MP_ADD_ADDR_IGNORED, "mp_add_addr_ignored", "ADD_ADDR ignored: its id has another address") \
 	X(MP_ADDRESSES_FULL, "mp_addresses_full", "addresses of either side left out: as many are known as may be") \
 	X(MP_REMOVE_ADDR_IN, "mp_remove_addr_in", "addresses that peers removed")            \
 	X(MP_REMOVE_ADDR_OUT, "mp_remove_addr_out", "REMOVE_ADDR sent, repetitions included") \

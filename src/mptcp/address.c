@@ -329,6 +329,8 @@ static void recv_add_addr(struct mptcp_subflow *sf, const struct mptcp_add_addr 
 	struct mptcp_remote_address *r;
 	uint8_t mac[8];
 
+	if (!conn->version && a->has_mac)
+		return; /* no form of this version's */
 	if (conn->version) {
 		mptcp_add_addr_mac(conn->remote_key, conn->local_key, a, mac);
 		if (!a->has_mac || !mptcp_mac_equal(mac, a->mac, sizeof(mac))) {
@@ -418,10 +420,10 @@ void mptcp_address_options(struct mptcp_subflow *sf, const struct packet *p, uin
 	const struct mptcp_options *o = &p->tcp.mptcp;
 
 	if (o->present & MPOPT_ADD_ADDR) {
-		if (o->add_addr.echo)
-			recv_echo(sf->conn, &o->add_addr, now_us);
-		else
+		if (!o->add_addr.echo)
 			recv_add_addr(sf, &o->add_addr);
+		else if (sf->conn->version)
+			recv_echo(sf->conn, &o->add_addr, now_us);
 	}
 	if (o->present & MPOPT_REMOVE_ADDR)
 		for (int i = 0; i < o->remove_addr.count; i++)

@@ -137,38 +137,32 @@ static uint32_t parse_dss(const uint8_t *opt, size_t len, struct mptcp_dss *d)
 	return MPOPT_DSS;
 }
 
+/*
+ * The versions have forms of different lengths: version 1 has a MAC unless flag E is set, and
+ * version 0, whose nibble is an IP version, has none.  So the other three flags of version 1,
+ * which mean nothing yet (RFC 8684, section 3.4.1), can be told from version 0's numbers.
+ */
 static uint32_t parse_add_addr(const uint8_t *opt, size_t len, struct mptcp_add_addr *a)
 {
-	struct ip_addr addr;
-	bool echo = false, has_mac = false, v6;
+	bool echo, has_mac, v6;
+	uint8_t low;
 	size_t rest = len;
+	struct ip_addr addr;
 
-	switch (opt[2] & 0x0f) {
-	case 0:
-		has_mac = true;
-		if (rest < 16)
-			return 0;
-		rest -= 8;
-		break;
-	case ADD_ADDR_ECHO:
-		echo = true;
-		break;
-	case 4:
-		if (rest > 10)
-			return 0;
-		break;
-	case 6:
-		if (rest < 20)
-			return 0;
-		break;
-	default:
+	if (len < 4)
 		return 0;
-	}
+	low = opt[2] & 0x0f;
+	echo = low & ADD_ADDR_ECHO;
+	has_mac = !echo && (len == 16 || len == 18 || len == 28 || len == 30);
+	if (has_mac)
+		rest -= 8;
 	if (rest == 8 || rest == 10)
 		v6 = false;
 	else if (rest == 20 || rest == 22)
 		v6 = true;
 	else
+		return 0;
+	if (!echo && !has_mac && low != (v6 ? 6 : 4))
 		return 0;
 
 	if (v6) {

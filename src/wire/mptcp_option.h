@@ -139,9 +139,8 @@ struct mptcp_options {
  * the bit that was set, or 0.
  *
  * Both versions are read by length: MP_CAPABLE's version field selects its form
- * (versions above 1 are ignored); ADD_ADDR is v1 when the low nibble is the echo
- * flag form (0 or 1) and v0 when it is an IP version (4 or 6).  A v1 ADD_ADDR has
- * a MAC unless it is an echo.
+ * (versions above 1 are ignored); ADD_ADDR is v1 if it has a MAC or flag E (an echo,
+ * which has no MAC), and v0 if it has neither and the nibble is its IP version.
  */
 uint32_t mptcp_option_parse(const uint8_t *opt, size_t len, bool syn, bool ack,
 			    struct mptcp_options *out);

@@ -200,15 +200,21 @@ START_TEST(v0_add_addr_is_not_echoed)
 	       "< a A add_addr(3 192.0.2.30) dss(a0)",
 	       "< a A add_addr(4 192.0.2.40 port 8080) dss(a0)",
 	       "< a A add_addr(5 2001:db8::5 port 8080) dss(A0)",
-	       "+ 1s");
+	       "+ 1s", "? mp_add_addr_in 3");
 }
 END_TEST
 
 START_TEST(add_addr_of_another_version_is_ignored)
 {
 	/* A version 1 option in a version 0 connection, and the reverse. */
-	SCRIPT(0, OPEN, "< a A raw(1e103003c000021e0000000000000000) dss(a0)", "+ 1s");
-	SCRIPT(1, OPEN, "< a A raw(1e083403c000021e) dss(a0)", "+ 1s");
+	SCRIPT(0, OPEN, "< a A raw(1e103003c000021e0000000000000000) dss(a0)", "+ 1s",
+	       "? mp_add_addr_in 0");
+	SCRIPT(1, OPEN, "< a A raw(1e083403c000021e) dss(a0)", "+ 1s", "? mp_add_addr_in 0");
+	/* An echo ends no announcement where there are none. */
+	SCRIPT(0, OPEN, "! endpoint 198.51.100.9", "! endpoints",
+	       "> a A dss(A0) add_addr(1 198.51.100.9)",
+	       "< a A raw(1e083101c6336409) dss(a0)", "? mp_add_addr_echoed 0",
+	       "+ 2s", "> a A dss(A0) add_addr(1 198.51.100.9)");
 }
 END_TEST
 

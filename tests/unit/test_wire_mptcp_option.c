@@ -380,6 +380,10 @@ static bool length_fits(const struct form *f, size_t len)
 
 		return len == need || len == need + 2;
 	}
+	/* With a MAC the nibble is flags. */
+	if (f->bit == MPOPT_ADD_ADDR && !(f->bytes[2] & 1) &&
+	    (len == 16 || len == 18 || len == 28 || len == 30))
+		return true;
 	if (f->bit == MPOPT_PRIO)
 		return len == 3 || len == 4;
 	return f->bit == MPOPT_REMOVE_ADDR && len >= 4 && len <= 40;
@@ -462,22 +466,28 @@ END_TEST
 
 START_TEST(add_addr_nibbles)
 {
-	/* Which lengths are good for each value of the nibble beside the subtype. */
-	static const uint64_t good[16] = {
-		[0] = 1ull << 16 | 1ull << 18 | 1ull << 28 | 1ull << 30,
-		[1] = 1ull << 8 | 1ull << 10 | 1ull << 20 | 1ull << 22,
-		[4] = 1ull << 8 | 1ull << 10,
-		[6] = 1ull << 20 | 1ull << 22,
-	};
+	/* Which lengths are good for each value of the nibble beside the subtype: of version
+	 * 1 the flag E decides and the others are ignored, version 0 has an IP version. */
+	const uint64_t macs = 1ull << 16 | 1ull << 18 | 1ull << 28 | 1ull << 30;
+	const uint64_t echoes = 1ull << 8 | 1ull << 10 | 1ull << 20 | 1ull << 22;
 	uint8_t opt[40] = { 30, 0, 0, 1, V6_BYTES };
 
 	for (unsigned int low = 0; low < 16; low++)
 		for (size_t len = 0; len <= 40; len++) {
+			uint64_t good = low & 1 ? echoes : macs;
 			struct mptcp_options o = { 0 };
 
+			if (low == 4)
+				good |= 1ull << 8 | 1ull << 10;
+			if (low == 6)
+				good |= 1ull << 20 | 1ull << 22;
 			opt[2] = (uint8_t)(0x30 | low);
 			ck_assert_uint_eq(parse(opt, len, ACK, &o),
-					  good[low] >> len & 1 ? MPOPT_ADD_ADDR : 0);
+					  good >> len & 1 ? MPOPT_ADD_ADDR : 0);
+			if (!o.present)
+				continue;
+			ck_assert_int_eq(o.add_addr.echo, low & 1);
+			ck_assert_int_eq(o.add_addr.has_mac, !(low & 1) && macs >> len & 1);
 		}
 }
 END_TEST
