@@ -79,8 +79,7 @@ static void set_state(struct mptcp_conn *conn, struct mptcp_local_address *l,
 	l->state = state;
 	l->sent = 0;
 	l->due_us = now_us;
-	conn->signals = true;
-	conn->signal_deadline_us = 0;
+	mptcp_signals_look(conn);
 }
 
 /* Whether what is sent to `to` is meant for `e`; a port of 0 stands for any. */
@@ -345,8 +344,7 @@ static void recv_add_addr(struct mptcp_subflow *sf, const struct mptcp_add_addr 
 	if (!conn->version)
 		return;
 	sf->echoes |= 1u << (r - conn->addresses->remote);
-	conn->signals = true;
-	conn->signal_deadline_us = 0;
+	mptcp_signals_look(conn);
 }
 
 static void probe(struct mptcp_subflow *sf, uint64_t now_us)
@@ -661,6 +659,5 @@ void mptcp_subflow_set_backup(struct mptcp_subflow *sf, bool backup, uint64_t no
 	sf->backup = backup;
 	sf->prio_left = PRIO_SENDS;
 	sf->prio_due_us = now_us;
-	sf->conn->signals = true;
-	sf->conn->signal_deadline_us = 0;
+	mptcp_signals_look(sf->conn);
 }

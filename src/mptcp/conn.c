@@ -107,11 +107,9 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 		tcp_coupling_join(&sf->conn->coupling, &sf->tcp);
 	else if (state == MPTCP_SUBFLOW_DEAD)
 		tcp_coupling_leave(&sf->tcp);
-	if (state == MPTCP_SUBFLOW_ACTIVE && (sf->conn->addresses || sf->prio_left)) {
-		/* What waited for a subflow can go. */
-		sf->conn->signals = true;
-		sf->conn->signal_deadline_us = 0;
-	}
+	/* What waited for a subflow can go. */
+	if (state == MPTCP_SUBFLOW_ACTIVE && (sf->conn->addresses || sf->prio_left))
+		mptcp_signals_look(sf->conn);
 }
 
 /* ---- life ----------------------------------------------------------------- */

@@ -198,6 +198,12 @@ void mptcp_address_joined(struct mptcp_conn *conn, uint8_t id, uint64_t now_us);
 void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us);
 /* ... and none did in time, perhaps. */
 void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us);
+/* Some may be due, or can be sent now that could not before: the next output looks. */
+static inline void mptcp_signals_look(struct mptcp_conn *conn)
+{
+	conn->signals = true;
+	conn->signal_deadline_us = 0;
+}
 /* Sends the signals that are due, each on an ACK of its own. */
 void mptcp_signals_output(struct mptcp_conn *conn, const struct packet_sink *sink,
 			  uint64_t now_us);

@@ -781,6 +781,8 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 	if (o->present & MPOPT_JOIN_ACK && sf->join)
 		tcp_request_ack(&sf->tcp); /* our fourth ACK was lost */
 	if (o->present & MPOPT_DSS) {
+		if (!sf->confirmed && (conn->addresses || sf->prio_left))
+			mptcp_signals_look(conn);
 		sf->confirmed = true;
 		recv_dss(sf, p, now_us);
 		if (conn->joined_once)

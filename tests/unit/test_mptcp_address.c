@@ -44,6 +44,17 @@ START_TEST(add_addr_is_given_up)
 }
 END_TEST
 
+/* Who opens has to hear a DSS first: before, the peer may have fallen back. */
+START_TEST(add_addr_waits_for_a_dss)
+{
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable",
+		    "! endpoint 198.51.100.9", "! endpoints",
+		    "> a A capable",
+		    "< a A dss(a0)",
+		    "> a A dss(A0) add_addr(1 198.51.100.9)");
+}
+END_TEST
+
 /* An echo of another address, or with another id, ends nothing. */
 START_TEST(foreign_echo_is_ignored)
 {
@@ -603,7 +614,7 @@ START_TEST(joins_under_way_are_bounded)
 END_TEST
 
 UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
-	  foreign_echo_is_ignored, add_addr_fits_beside_timestamps,
+	  add_addr_waits_for_a_dss, foreign_echo_is_ignored, add_addr_fits_beside_timestamps,
 	  signal_does_not_swallow_a_data_ack, announcements_are_paced,
 	  add_addr_of_version_0, join_to_an_endpoint, join_through_a_nat,
 	  port_of_the_first_subflow_is_meant, address_of_the_first_subflow_is_not_announced,
