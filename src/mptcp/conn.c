@@ -496,6 +496,16 @@ size_t mptcp_memory(const struct mptcp_conn *conn)
 
 /* ---- input ------------------------------------------------------------------ */
 
+static bool others_active(const struct mptcp_subflow *sf)
+{
+	const struct mptcp_subflow *other;
+
+	list_for_each(other, &sf->conn->subflows, link)
+		if (other != sf && other->state == MPTCP_SUBFLOW_ACTIVE && !other->reset_pending)
+			return true;
+	return false;
+}
+
 void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -529,7 +539,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 			 * finish (RFC 8684, section 3.3.3).  The last one after a DATA_FIN stays
 			 * half open, as our stream does.  But a peer that may have fallen back
 			 * would take our FIN for the end of a stream that has not ended. */
-			if (conn->fin_known && conn->subflow_count == 1 && !conn->fin_sent) {
+			if (conn->fin_known && !others_active(sf) && !conn->fin_sent) {
 				log_debug("conn %08x: the last subflow is half closed",
 					  conn->local_token);
 			} else if (mptcp_may_fall_back(conn) && !conn->fin_sent) {

@@ -153,6 +153,30 @@ START_TEST(fin_with_data_fin_leaves_our_half_open)
 }
 END_TEST
 
+/* The same of a client that ends all its subflows at once: one of them stays. */
+START_TEST(fins_on_all_subflows_leave_one_half_open)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< a FA dss(a0 m0+1@0 F)",
+	       "? event fin",
+	       "> a FA dss(A1)", "> b A dss(A1)",
+	       "< b FA dss(a0)",
+	       "> b A dss(A1)",
+	       "< a A dss(a0)",
+	       "? subflows 1",
+	       "! write 10",
+	       "> b PA len 10 dss(A1 m0+10@1)",
+	       "< b A dss(a10)",
+	       "! shutdown",
+	       "> b A dss(A1 m10+1@0 F)",
+	       "< b A dss(a11)",
+	       "> b FA dss(A1)",
+	       "? state TIME_WAIT",
+	       "< b A dss(a11)",
+	       "? event closed");
+}
+END_TEST
+
 START_TEST(fin_without_data_fin_ends_one_subflow)
 {
 	SCRIPT(1, OPEN, JOIN_B,
@@ -392,7 +416,8 @@ END_TEST
 UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
 	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
-	  fin_with_data_fin_leaves_our_half_open, fin_without_data_fin_ends_one_subflow,
+	  fin_with_data_fin_leaves_our_half_open,
+	  fins_on_all_subflows_leave_one_half_open, fin_without_data_fin_ends_one_subflow,
 	  fin_of_the_last_joined_subflow_waits_for_a_join,
 	  fin_of_the_only_subflow_is_no_end_of_stream,
 	  rst_of_the_last_subflow_after_both_ends, rst_of_the_last_subflow_before_the_end,
