@@ -28,6 +28,8 @@
  * least; RFC 8201, section 4). */
 #define PROXY_MTU4_MIN 552u
 #define PROXY_MTU6_MIN 1280u
+/* For how long clients repeat their SYNs, about (Linux: 63 s). */
+#define PROXY_PASSED_KEEP_US 120000000u
 
 /* ---- life ------------------------------------------------------------------- */
 
@@ -83,6 +85,7 @@ struct proxy *proxy_new(const struct proxy_config *config, const struct proxy_op
 	ops->random(ops_ctx, &key, sizeof(key));
 	robbed_init(&proxy->own_load.robbed, &key);
 	flowtable_init(&proxy->flows, &key, old_flows_max(config));
+	recent_init(&proxy->passed, &key);
 	ops->random(ops_ctx, &proxy->stateless.key, sizeof(proxy->stateless.key));
 	proxy->stateless.workers = 1;
 	timer_heap_init(&proxy->timers);
@@ -136,7 +139,7 @@ void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
 		      struct proxy_load *load)
 {
 	if (!index)
-		robbed_init(&load->robbed, &proxy->own_load.robbed.key);
+		robbed_init(&load->robbed, &proxy->own_load.robbed.clients.key);
 	proxy->load = load;
 	pool_share(&proxy->pool, &load->memory);
 	proxy->worker = index;
@@ -222,6 +225,42 @@ static bool may_begin(struct proxy *proxy, const struct packet *p, enum counter_
 }
 
 /*
+ * A SYN that a limit let pass is the server's, with all its repetitions: once the server has it,
+ * a connection of ours with the same addresses and ports would break that one.
+ */
+struct passed_syn {
+	struct flow_tuple tuple;
+	uint32_t seq;
+};
+
+static struct passed_syn passed_syn(const struct packet *p)
+{
+	struct passed_syn syn;
+
+	memset(&syn, 0, sizeof(syn)); /* padding is hashed too */
+	syn.tuple = p->tuple;
+	syn.seq = p->tcp.seq;
+	return syn;
+}
+
+static bool passed_before(struct proxy *proxy, const struct packet *p, uint64_t now_us)
+{
+	struct passed_syn syn = passed_syn(p);
+
+	return recent_knows(&proxy->passed, &syn, sizeof(syn), now_us);
+}
+
+static enum proxy_verdict pass_syn(struct proxy *proxy, const struct packet *p, enum counter_id why,
+				   uint64_t now_us)
+{
+	struct passed_syn syn = passed_syn(p);
+
+	counter_inc(proxy->counters, why);
+	recent_note(&proxy->passed, &syn, sizeof(syn), PROXY_PASSED_KEEP_US, now_us);
+	return PROXY_PASS;
+}
+
+/*
  * Answers the SYN and forgets it, see stateless.h.  The connection that makes the answer
  * lives for that long only.  False if it cannot be answered so.
  */
@@ -262,10 +301,12 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 		counter_inc(proxy->counters, CNT_ROBBED_PASSED);
 		return PROXY_PASS;
 	}
-	if (!may_begin(proxy, p, &why, now_us)) {
-		counter_inc(proxy->counters, why);
+	if (passed_before(proxy, p, now_us)) {
+		counter_inc(proxy->counters, CNT_SHED_REPEATED);
 		return PROXY_PASS;
 	}
+	if (!may_begin(proxy, p, &why, now_us))
+		return pass_syn(proxy, p, why, now_us);
 	if (half_open(proxy) >= proxy->config->stateless_half_open &&
 	    answer_stateless(proxy, service, p, now_us))
 		return PROXY_TAKE;
@@ -277,16 +318,14 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 		return PROXY_PASS;
 	case -ENOMEM:
 	case -EEXIST:
-		counter_inc(proxy->counters, CNT_SHED_MEMORY);
-		return PROXY_PASS;
+		return pass_syn(proxy, p, CNT_SHED_MEMORY, now_us);
 	case -EMFILE:
 	case -ENFILE:
 		/* The next SYNs would only cost time. */
 		proxy->files_short_until_us = now_us + LIMITS_FILES_PAUSE_US;
 		/* fall through */
 	default:
-		counter_inc(proxy->counters, CNT_SHED_FILES);
-		return PROXY_PASS;
+		return pass_syn(proxy, p, CNT_SHED_FILES, now_us);
 	}
 }
 

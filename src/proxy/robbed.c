@@ -6,75 +6,30 @@
 
 #include <string.h>
 
-/* Times are counted in ticks, modulo this. */
-#define TICK_BITS 24
-#define TICK_MASK ((1u << TICK_BITS) - 1)
+static struct ip_addr client_of(const struct ip_addr *addr)
+{
+	struct ip_addr client = *addr;
+
+	if (!ip_addr_is_v4(addr))
+		memset(client.b + 8, 0, 8);
+	return client;
+}
 
 void robbed_init(struct robbed *r, const struct hash_key *key)
 {
-	memset(r, 0, sizeof(*r));
-	r->key = *key;
+	recent_init(&r->clients, key);
 }
 
-/* The set of the client, and what its entry has above the time; never 0. */
-static _Atomic uint64_t *set_of(struct robbed *r, const struct ip_addr *client, uint64_t *mark)
+void robbed_note(struct robbed *r, const struct ip_addr *addr, uint64_t now_us)
 {
-	struct ip_addr prefix = *client;
-	uint64_t hash;
+	struct ip_addr client = client_of(addr);
 
-	if (!ip_addr_is_v4(client))
-		memset(prefix.b + 8, 0, 8);
-	hash = hash_bytes(&r->key, &prefix, sizeof(prefix));
-	*mark = (hash >> TICK_BITS | 1) << TICK_BITS;
-	return &r->entries[hash % ROBBED_SETS * ROBBED_WAYS];
+	recent_note(&r->clients, &client, sizeof(client), ROBBED_KEEP_US, now_us);
 }
 
-static uint32_t tick_of(uint64_t us)
+bool robbed_knows(struct robbed *r, const struct ip_addr *addr, uint64_t now_us)
 {
-	return (uint32_t)(us / ROBBED_TICK_US) & TICK_MASK;
-}
+	struct ip_addr client = client_of(addr);
 
-/* For how many ticks an entry still counts; 0 if it does not, or is unused. */
-static uint32_t ticks_left(uint64_t entry, uint64_t now_us)
-{
-	uint32_t left = ((uint32_t)entry - tick_of(now_us)) & TICK_MASK;
-
-	return entry && left <= ROBBED_KEEP_US / ROBBED_TICK_US + 2 ? left : 0;
-}
-
-void robbed_note(struct robbed *r, const struct ip_addr *client, uint64_t now_us)
-{
-	uint32_t left, least = UINT32_MAX;
-	_Atomic uint64_t *set, *to;
-	uint64_t mark, entry;
-
-	to = set = set_of(r, client, &mark);
-	for (unsigned i = 0; i < ROBBED_WAYS; i++) {
-		entry = atomic_load_explicit(&set[i], memory_order_relaxed);
-		left = ticks_left(entry, now_us);
-		if ((entry & ~(uint64_t)TICK_MASK) == mark) {
-			to = &set[i];
-			break;
-		}
-		if (left < least) {
-			least = left;
-			to = &set[i];
-		}
-	}
-	entry = mark | ((tick_of(now_us + ROBBED_KEEP_US) + 1) & TICK_MASK);
-	atomic_store_explicit(to, entry, memory_order_relaxed);
-}
-
-bool robbed_knows(struct robbed *r, const struct ip_addr *client, uint64_t now_us)
-{
-	_Atomic uint64_t *set;
-	uint64_t mark, entry;
-
-	set = set_of(r, client, &mark);
-	for (unsigned i = 0; i < ROBBED_WAYS; i++) {
-		entry = atomic_load_explicit(&set[i], memory_order_relaxed);
-		if ((entry & ~(uint64_t)TICK_MASK) == mark && ticks_left(entry, now_us))
-			return true;
-	}
-	return false;
+	return recent_knows(&r->clients, &client, sizeof(client), now_us);
 }

@@ -8,37 +8,28 @@
  * pass untouched: what the proxy breaks it breaks once.
  *
  * Remembered are addresses (IPv4) and networks of 64 bits (IPv6, where one client has many
- * addresses), in a table of fixed size: a set-associative cache under a keyed hash, in which
- * a new entry replaces the oldest of its set.  An entry is one word, 40 bits of the hash and
- * the time until when it counts, so that all workers share the table without a lock; two
- * that write the same set at once may lose one entry.
+ * addresses).  All workers share the table.
  */
 #ifndef PROXY_ROBBED_H
 #define PROXY_ROBBED_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/hash.h"
+#include "base/recent.h"
 
-#define ROBBED_SETS    1024u
-#define ROBBED_WAYS    4u
-/* How long a client is remembered after its last connection that broke; up to two ticks
- * more. */
-#define ROBBED_KEEP_US 3600000000ull
-#define ROBBED_TICK_US (1ull << 26)
+/* How long a client is remembered after its last connection that broke. */
+#define ROBBED_KEEP_US RECENT_KEEP_MAX_US
 
 struct robbed {
-	struct hash_key key;
-	_Atomic uint64_t entries[ROBBED_SETS * ROBBED_WAYS];    /* 0: unused */
+	struct recent clients;
 };
 
 /* Forgets all, and draws from `key` from now on. */
 void robbed_init(struct robbed *r, const struct hash_key *key);
 /* From now on the client is known. */
-void robbed_note(struct robbed *r, const struct ip_addr *client, uint64_t now_us);
-bool robbed_knows(struct robbed *r, const struct ip_addr *client, uint64_t now_us);
+void robbed_note(struct robbed *r, const struct ip_addr *addr, uint64_t now_us);
+bool robbed_knows(struct robbed *r, const struct ip_addr *addr, uint64_t now_us);
 
 #endif

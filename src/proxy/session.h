@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/recent.h"
 #include "base/stream.h"
 #include "base/timer.h"
 #include "proxy/flowtable.h"
@@ -74,6 +75,7 @@ struct proxy {
 	uint32_t worker, workers;
 	uint32_t generation;            /* of the last SYN handed over, shard.c */
 	struct stateless stateless;
+	struct recent passed;           /* SYNs with MP_CAPABLE that a limit let pass */
 	bool draining;
 };
 

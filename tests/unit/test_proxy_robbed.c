@@ -52,31 +52,31 @@ START_TEST(time_limit)
 	robbed_init(&table, &key);
 	note("192.0.2.1", 1000);
 	ck_assert(knows("192.0.2.1", 1000 + ROBBED_KEEP_US - 1));
-	ck_assert(!knows("192.0.2.1", 1000 + ROBBED_KEEP_US + 2 * ROBBED_TICK_US));
+	ck_assert(!knows("192.0.2.1", 1000 + ROBBED_KEEP_US + 2 * RECENT_TICK_US));
 	/* Once more begins anew, and does not take a second place. */
 	note("192.0.2.1", later);
 	ck_assert(knows("192.0.2.1", later + ROBBED_KEEP_US - 1));
-	ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * ROBBED_TICK_US));
+	ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * RECENT_TICK_US));
 	/* At every part of a tick. */
 	for (int i = 0; i < 64; i++) {
-		later += ROBBED_KEEP_US * 2 + ROBBED_TICK_US / 64;
+		later += ROBBED_KEEP_US * 2 + RECENT_TICK_US / 64;
 		note("192.0.2.1", later);
 		ck_assert(knows("192.0.2.1", later));
 		ck_assert(knows("192.0.2.1", later + ROBBED_KEEP_US - 1));
-		ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * ROBBED_TICK_US));
+		ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * RECENT_TICK_US));
 	}
 	/* Where the time in an entry wraps. */
-	later = (ROBBED_TICK_US << 24) - 1;
+	later = (RECENT_TICK_US << 24) - 1;
 	note("192.0.2.1", later);
 	ck_assert(knows("192.0.2.1", later + ROBBED_KEEP_US - 1));
-	ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * ROBBED_TICK_US));
+	ck_assert(!knows("192.0.2.1", later + ROBBED_KEEP_US + 2 * RECENT_TICK_US));
 }
 END_TEST
 
 START_TEST(bounded)
 {
 	struct ip_addr a = addr("10.0.0.0");
-	unsigned known = 0, n = ROBBED_SETS * ROBBED_WAYS * 2;
+	unsigned known = 0, n = RECENT_SETS * RECENT_WAYS * 2;
 
 	robbed_init(&table, &key);
 	for (unsigned i = 0; i < n; i++) {
@@ -95,8 +95,8 @@ START_TEST(bounded)
 		a.b[15] = (uint8_t)i;
 		known += robbed_knows(&table, &a, n * 1000ull);
 	}
-	ck_assert_uint_le(known, ROBBED_SETS * ROBBED_WAYS);
-	ck_assert_uint_gt(known, ROBBED_SETS * ROBBED_WAYS / 2);
+	ck_assert_uint_le(known, RECENT_SETS * RECENT_WAYS);
+	ck_assert_uint_gt(known, RECENT_SETS * RECENT_WAYS / 2);
 }
 END_TEST
 

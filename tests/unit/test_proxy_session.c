@@ -199,11 +199,11 @@ START_TEST(limits_shed)
 	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_TAKE);
 	w.config.max_connections = 100;
 	w.config.max_half_open = 2;
-	ck_assert_int_eq(give_capable("192.0.2.1:3"), PROXY_PASS);
+	ck_assert_int_eq(give_capable("192.0.2.1:4"), PROXY_PASS);
 	ck_assert_uint_eq(count(CNT_SHED_HALF_OPEN), 1);
 	w.config.max_half_open = 0;
 	w.config.max_per_source = 2;
-	ck_assert_int_eq(give_capable("192.0.2.1:3"), PROXY_PASS);
+	ck_assert_int_eq(give_capable("192.0.2.1:5"), PROXY_PASS);
 	ck_assert_uint_eq(count(CNT_SHED_SOURCE), 1);
 	ck_assert_int_eq(give_capable("192.0.2.2:3"), PROXY_TAKE);
 	connected(2, ECONNREFUSED);
@@ -211,6 +211,33 @@ START_TEST(limits_shed)
 	ck_assert_int_eq(give_capable("192.0.2.2:3"), PROXY_PASS);
 	ck_assert_uint_eq(count(CNT_SHED_DRAINING), 1);
 	ck_assert_int_eq(w.opened, 3);
+	world_end();
+}
+END_TEST
+
+/* What the server got once stays its own: its connection would be broken by ours. */
+START_TEST(passed_syn_passes_again)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.max_connections = 1;
+	ck_assert_int_eq(give_capable("192.0.2.1:1"), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_PASS);
+	w.config.max_connections = 100;
+	run(SECOND);
+	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_PASS);
+	run(62 * SECOND);
+	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_SHED_CONNECTIONS), 1);
+	ck_assert_uint_eq(count(CNT_SHED_REPEATED), 2);
+	/* Other numbers, another connection. */
+	ck_assert_int_eq(give("192.0.2.1:2", TCP_SYN, 2000, true, 0), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.1:3"), PROXY_TAKE);
+	/* Much later even the same. */
+	w.config.max_connections = 1;
+	ck_assert_int_eq(give_capable("192.0.2.1:4"), PROXY_PASS);
+	w.config.max_connections = 100;
+	run(400 * SECOND);
+	ck_assert_int_eq(give_capable("192.0.2.1:4"), PROXY_TAKE);
 	world_end();
 }
 END_TEST
@@ -234,14 +261,14 @@ START_TEST(no_socket_sheds_for_a_while)
 	ck_assert_int_eq(give_capable("192.0.2.1:1"), PROXY_PASS);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
 	w.open_error = 0;
-	ck_assert_int_eq(give_capable("192.0.2.1:1"), PROXY_PASS);
+	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_PASS);
 	ck_assert_uint_eq(count(CNT_SHED_FILES), 2);
 	run(LIMITS_FILES_PAUSE_US);
-	ck_assert_int_eq(give_capable("192.0.2.1:1"), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.1:3"), PROXY_TAKE);
 	w.open_error = EADDRNOTAVAIL;
-	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_PASS);
+	ck_assert_int_eq(give_capable("192.0.2.1:4"), PROXY_PASS);
 	w.open_error = 0;
-	ck_assert_int_eq(give_capable("192.0.2.1:2"), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.1:5"), PROXY_TAKE);
 	world_end();
 }
 END_TEST
@@ -563,7 +590,7 @@ START_TEST(robbed_client_is_left_alone)
 			ck_assert_int_eq(give_capable("192.0.2.1:7"), PROXY_PASS);
 			ck_assert_uint_eq(count(CNT_ROBBED_PASSED), 1);
 			ck_assert_int_eq(give_capable("192.0.2.2:7"), PROXY_TAKE);
-			w.now += ROBBED_KEEP_US + 2 * ROBBED_TICK_US;
+			w.now += ROBBED_KEEP_US + 2 * RECENT_TICK_US;
 			ck_assert_int_eq(give_capable("192.0.2.1:8"), PROXY_TAKE);
 		}
 		world_end();
@@ -898,7 +925,7 @@ END_TEST
 UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_silence,
 	  client_gives_up_while_connecting, handshake_is_bounded, source_may_be_the_gateway,
 	  others_are_passed, syns_that_cannot_be_served_pass, damaged_packets_of_ours_are_dropped, limits_shed,
-	  ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
+	  passed_syn_passes_again, ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
 	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,

@@ -45,7 +45,7 @@ START_TEST(never_reading_is_ended_when_memory_is_short)
 	ck_assert_uint_eq(proxy_memory(w.proxy), 0);
 	ck_assert(w.server[0].closed && w.server[0].reset);
 	ck_assert(w.events & MPTCP_EVENT_RESET);
-	ck_assert_int_eq(give_capable("192.0.2.9:1000"), PROXY_TAKE);
+	ck_assert_int_eq(give_capable("192.0.2.9:1001"), PROXY_TAKE);
 	world_end();
 }
 END_TEST
