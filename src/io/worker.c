@@ -12,6 +12,12 @@
  * moves into the future leaves the timer as it is: it then fires for nothing, once, which
  * is cheaper than a system call for every packet.
  *
+ * The thread asks the scheduler for SCHED_BATCH.  So a packet that wakes it does not take the
+ * processor from whoever runs at that moment, which very often is about to send the next
+ * one: where processors are free nothing changes, and where they are not, batches get
+ * larger and everybody's caches stay warm, for which a packet waits no longer than a time
+ * slice.  A policy that the administrator has chosen is left alone.
+ *
  * Messages from other workers are received like a batch of packets, and are flushed
  * before their room in the inbox is given back.  Those to others are put into their inboxes
  * at once; the others are woken at the end of a batch and of a turn.  The inbox of one that
@@ -25,6 +31,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -822,10 +829,21 @@ static int loop(struct worker *w)
 	return 0;
 }
 
+static void choose_scheduling(const struct worker *w)
+{
+	struct sched_param param = { 0 };
+
+	if (sched_getscheduler(0) != SCHED_OTHER)
+		return;
+	if (sched_setscheduler(0, SCHED_BATCH, &param) < 0)
+		log_debug("worker %u: no batch scheduling: %s", w->index, strerror(errno));
+}
+
 int worker_run(struct worker *w)
 {
 	int ret;
 
+	choose_scheduling(w);
 	answer_calls(w, false);
 	ret = loop(w);
 	answer_calls(w, true);

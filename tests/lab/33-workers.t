@@ -13,6 +13,13 @@ connload=$(lab_tool connload tests/bench/connload.c) || exit 1
 daemon_start proxy.workers=2
 mib_mark
 
+# worker_policies: the scheduling policy of each thread; SCHED_BATCH is 3, SCHED_IDLE 5.
+worker_policies() {
+	"$LAB_PY" -c 'import os, sys
+print(*sorted(os.sched_getscheduler(int(t)) for t in os.listdir("/proc/%s/task" % sys.argv[1])))' "$1"
+}
+is "$(worker_policies "$DAEMON_PID")" "0 3 3" "both workers run as batch jobs, the main thread does not"
+
 # 300 connections that stay: more than one page of a list.
 spawn "$NS_C" load "$connload" -k -c 300 -t 8 $SRV 80 /quiet/f100
 load=$SPAWNED
@@ -51,4 +58,10 @@ check "nothing is left" wait_for 5 settled
 check "drain ends both" ctl drain
 wait_for 5 pid_gone "$DAEMON_PID"
 check "the daemon has ended" pid_gone "$DAEMON_PID"
+
+daemon_conf "$LAB_TMP/daemon.conf" proxy.workers=2
+spawn "$NS_G" daemon chrt -i 0 "$(build_dir)/mptcp-proxyd" -c "$LAB_TMP/daemon.conf"
+DAEMON_PID=$SPAWNED
+wait_for 10 daemon_answers
+is "$(worker_policies "$DAEMON_PID")" "5 5 5" "a policy that was chosen for them stays"
 done_testing
