@@ -12,6 +12,7 @@
 #   c2 10.2.0.2  --- [ linkem 2 ] --- g2 10.2.0.1 |    2001:db8:1::1     2001:db8:1::2
 #      fd00:2::2                         fd00:2::1|
 #
+# With LAB_PATHS=3 or 4 there are c3 and c4, and all that belongs to them, too.
 # The client is the kernel's own MPTCP (a second subflow from c2 by an endpoint,
 # policy routing so that each source address leaves by its own NIC).  The server
 # has MPTCP switched off.  Unshaped, c1-g1 and c2-g2 are plain veth pairs.
@@ -55,8 +56,12 @@ NET_UNREACH=203.0.113.9
 P_ECHO=7001 P_RST=7002 P_SRVFIN=7003 P_CLIFIN=7004 P_WATCH=7005 P_SINK=7006 P_SOURCE=7007
 P_SILENT=7098 P_REFUSED=7099
 
+# How many paths there are; a test may ask for more before lab_test.
+: "${LAB_PATHS:=2}"
 LINK1=rate=50,delay=10,queue=100ms
 LINK2=rate=20,delay=40,queue=200ms
+LINK3=rate=10,delay=20,queue=100ms
+LINK4=rate=5,delay=75,queue=200ms
 
 DAEMON_PID= DAEMON_STARTED= DAEMON_REPORTS=
 LAB_TMP=${LAB_TMP:-}
@@ -165,19 +170,19 @@ addr() {
 lab_net() {
 	local n
 	if [ "$LAB_SHAPE" = shaped ]; then
-		for n in 1 2; do
+		for ((n = 1; n <= LAB_PATHS; n++)); do
 			ip -n "$NS_C" link add c$n type veth peer name l${n}a netns "$NS_L"
 			ip -n "$NS_G" link add g$n type veth peer name l${n}b netns "$NS_L"
 			ip -n "$NS_L" link set l${n}a up
 			ip -n "$NS_L" link set l${n}b up
 		done
 	else
-		for n in 1 2; do
+		for ((n = 1; n <= LAB_PATHS; n++)); do
 			ip -n "$NS_C" link add c$n type veth peer name g$n netns "$NS_G"
 		done
 	fi
 	ip -n "$NS_G" link add gs type veth peer name s0 netns "$NS_S"
-	for n in 1 2; do
+	for ((n = 1; n <= LAB_PATHS; n++)); do
 		addr "$NS_C" c$n 10.$n.0.2/24 fd00:$n::2/64
 		addr "$NS_G" g$n 10.$n.0.1/24 fd00:$n::1/64
 	done
@@ -210,7 +215,7 @@ lab_net() {
 # Policy routing of the client; again after a NIC was down and lost its routes.
 client_routes() {
 	local n
-	for n in 1 2; do
+	for ((n = 1; n <= LAB_PATHS; n++)); do
 		ip -n "$NS_C" route replace default via 10.$n.0.1 dev c$n table 10$n
 		ip -n "$NS_C" -6 route replace default via fd00:$n::1 dev c$n table 10$n
 		ip -n "$NS_C" rule del from 10.$n.0.2 lookup 10$n 2>/dev/null
@@ -222,18 +227,21 @@ client_routes() {
 	done
 }
 
-# The second subflow of every connection comes from c2.
+# client_endpoints [PATHS]: every connection has so many (else all), the second from c2.
 client_endpoints() {
+	local n
 	on_client ip mptcp endpoint flush
-	on_client ip mptcp endpoint add $C2 dev c2 subflow
-	on_client ip mptcp endpoint add $C2_6 dev c2 subflow
+	for ((n = 2; n <= ${1:-LAB_PATHS}; n++)); do
+		on_client ip mptcp endpoint add 10.$n.0.2 dev c$n subflow
+		on_client ip mptcp endpoint add fd00:$n::2 dev c$n subflow
+	done
 }
 
 lab_links() {
 	local n linkem
 	[ "$LAB_SHAPE" = shaped ] || return 0
 	linkem=${LAB_LINKEM:-$(lab_tool linkem tests/lab/linkem.c)} || exit 1
-	for n in 1 2; do
+	for ((n = 1; n <= LAB_PATHS; n++)); do
 		local set=LINK$n
 		setsid "$linkem" -R -v -s "${LAB_SEED:-1}$n" -c "$LAB_TMP/link$n" --both "${!set}" \
 			"$NS_L/l${n}a" "$NS_L/l${n}b" >"$LAB_TMP/link$n.log" 2>&1 </dev/null &
