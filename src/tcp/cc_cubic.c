@@ -30,6 +30,16 @@
  * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
  * ends it early, only guesses that the path is full.
  *
+ * Losses that are no congestion.  The coupling keeps subflows from taking more of a full
+ * bottleneck than one flow would, and moves them off it.  A loss that comes while the
+ * round-trip time is at its least is not that of a full bottleneck but, say, of a radio, and to
+ * yield there helps nobody; coupled, a connection with a lossy best path would get less than
+ * one flow there, because small windows suffer more from loss than CUBIC's law says.  So when
+ * several losses in a row came without a queue, f is 1 on that path, until one comes with a
+ * queue, or the network marks a packet.  The sign is that of Fu and Liew, "TCP Veno: TCP
+ * Enhancement for Transmission Over Wireless Access Networks", IEEE JSAC 21(2), 2003.  It is not
+ * there where the bottleneck has (nearly) no queue; there each subflow is a flow of its own.
+ *
  * A change of f in mid-epoch must not move cwnd: the curve of the new C begins where that of
  * the old one has come to.
  */
@@ -47,12 +57,19 @@
 #define SHARE_MIN  (1.0 / 64)
 /* A change of f^2 by less than that is not worth a new curve. */
 #define SHARE_STEP 0.1
+/* So many losses in a row without a queue are not taken for congestion. */
+#define CLEAR_LOSSES 3
+/* What the round-trip time may exceed its least by, without a queue: a 16th, within bounds. */
+#define CLEAR_RTT_DIVISOR 16u
+#define CLEAR_MIN_US      1000u
+#define CLEAR_MAX_US      4000u
 
 /* What a needless reduction must give back. */
 struct cubic_epoch {
 	uint64_t start_us;              /* of congestion avoidance; 0: not begun */
 	float w_max, k, w_est, cwnd_prior;
 	float share;                    /* f^2 that k was computed with */
+	uint8_t clear_losses;           /* the last so many came without a queue */
 };
 
 struct cubic {
@@ -91,7 +108,8 @@ static double share_now(const struct tcp_conn *tc, const struct cubic *c, uint64
 	struct tcp_coupling_sum sum;
 	double share;
 
-	if (tc->cfg.cc != &tcp_cc_auto || !c->congested || !tcp_coupling_sum(tc, now_us, &sum))
+	if (tc->cfg.cc != &tcp_cc_auto || !c->congested || c->now.clear_losses >= CLEAR_LOSSES ||
+	    !tcp_coupling_sum(tc, now_us, &sum))
 		return 1;
 	share = tcp_coupling_alpha(&sum) * tcp_coupling_window(tc) / sum.window;
 	return share > 1 ? 1 : share < SHARE_MIN ? SHARE_MIN : share;
@@ -180,6 +198,18 @@ static void cubic_on_ack(struct tcp_conn *tc, const struct tcp_ack_sample *s)
 		avoid(tc, c, left, s->now_us);
 }
 
+/* Whether there was a queue, by the segment that was delivered last. */
+static bool is_queued(const struct tcp_conn *tc)
+{
+	uint32_t allowed = tc->min_rtt_us / CLEAR_RTT_DIVISOR;
+
+	if (allowed < CLEAR_MIN_US)
+		allowed = CLEAR_MIN_US;
+	if (allowed > CLEAR_MAX_US)
+		allowed = CLEAR_MAX_US;
+	return !tc->rack.rtt_us || tc->rack.rtt_us > tc->min_rtt_us + allowed;
+}
+
 static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 {
 	struct cubic *c = cubic(tc);
@@ -194,9 +224,19 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 		c->now.w_max = (float)cwnd;
 	c->now.cwnd_prior = (float)cwnd;
 	c->now.start_us = 0;
+	if (is_queued(tc))
+		c->now.clear_losses = 0;
+	else if (c->now.clear_losses < UINT8_MAX)
+		c->now.clear_losses++;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
 	c->hystart.done = true;
 	c->congested = true;
+}
+
+static void cubic_on_ecn(struct tcp_conn *tc, uint64_t now_us)
+{
+	cubic_on_loss(tc, now_us);
+	cubic(tc)->now.clear_losses = 0;
 }
 
 static void cubic_on_rto(struct tcp_conn *tc, uint64_t now_us)
@@ -233,6 +273,7 @@ const struct tcp_cc_ops tcp_cc_cubic = {
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,
 	.on_loss = cubic_on_loss,
+	.on_ecn = cubic_on_ecn,
 	.on_rto = cubic_on_rto,
 	.on_undo = cubic_on_undo,
 	.on_idle = cubic_on_idle,
@@ -245,6 +286,7 @@ const struct tcp_cc_ops tcp_cc_auto = {
 	.init = cubic_init,
 	.on_ack = cubic_on_ack,
 	.on_loss = cubic_on_loss,
+	.on_ecn = cubic_on_ecn,
 	.on_rto = cubic_on_rto,
 	.on_undo = cubic_on_undo,
 	.on_idle = cubic_on_idle,

@@ -35,10 +35,20 @@ static const struct exp_case shared[] = { FAMILIES(SHARED_ALL, 1.15), { 0 } };
 
 /* The same over other links. */
 #define SHARED_LINKS(cc_, tcp_, most_) \
+	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 4 ms", most_, LINK(20, 40, 4)), \
+	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 8 ms", most_, LINK(20, 40, 8)), \
 	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 20 ms", most_, LINK(20, 40, 20)), \
 	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 160 ms", most_, LINK(20, 40, 160)), \
 	SHARED(cc_, tcp_, 2, ", 10 Mbit/s, 150 ms, queue 150 ms", most_, LINK(10, 150, 150)), \
 	SHARED(cc_, tcp_, 2, ", 100 Mbit/s, 20 ms, queue 20 ms", most_, LINK(100, 20, 20))
+
+/* A link that is never full, because it loses packets: there is nothing to be shared. */
+#define SHARED_LOSSY(cc_, n_)                                                            \
+	SHARED(cc_, "cubic", n_, ", 1 % loss", 0, { 50, 40, .loss = 1, .jitter_ms = 1 })
+
+static const struct exp_case shared_lossy[] = {
+	SHARED_LOSSY("cubic", 1), SHARED_LOSSY("cubic", 2), SHARED_LOSSY("auto", 2), { 0 }
+};
 
 static const struct exp_case shared_links[] = { FAMILIES(SHARED_LINKS, 1.15), { 0 } };
 
@@ -191,6 +201,8 @@ const struct experiment exp_coupled[] = {
 	  shared, shared_measures, .seeds = 10 },
 	{ "shared-links", "goal 2: 2 subflows against one TCP flow, over other links",
 	  shared_links, shared_measures, .seeds = 5 },
+	{ "shared-lossy", "goal 2 where no bottleneck is full: nobody pays", shared_lossy,
+	  shared_measures, .seeds = 5 },
 	{ "best-path", "goal 1: path 0 shared with one TCP flow, path 1 with three", best_path,
 	  best_path_measures, .seeds = 5 },
 	{ "move-away", "goal 3: path 0 shared with three TCP flows, path 1 free", move,

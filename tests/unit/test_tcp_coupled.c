@@ -411,6 +411,68 @@ START_TEST(auto_undo)
 }
 END_TEST
 
+/* A window of 1000 segments again, and a loss at this round-trip time. */
+static void lose_at(int i, uint32_t rtt_us, bool mark)
+{
+	tc[i].cwnd_bytes = tc[i].ssthresh_bytes = 1000 * MSS;
+	tc[i].rack.rtt_us = rtt_us;
+	(mark ? tc[i].cfg.cc->on_ecn : tc[i].cfg.cc->on_loss)(&tc[i], now);
+	tc[i].cwnd_bytes = tc[i].ssthresh_bytes;
+}
+
+/* The curve after the last loss, for a fifth of its time; `f` is the fraction of a flow. */
+static void expect_fraction(double f)
+{
+	double c = 0.4 * pow(f, 4), k = cbrt(300 / c);
+	uint64_t start = now;
+
+	while (now < start + (uint64_t)(k / 5 * 1e6))
+		round_trip(0);
+	expect_curve(c, 1000, k, (double)(now - start) / 1e6);
+}
+
+/* Three losses in a row without a queue: the path is not congested, nothing is coupled. */
+START_TEST(auto_clear_losses)
+{
+	now = 100 * SEC;
+	tcp_coupling_init(&coupling);
+	for (int i = 0; i < 2; i++) {
+		begin_one(i, "auto", 1000, 100000);
+		tc[i].min_rtt_us = 100000;
+		lose_at(i, 150000, false);
+	}
+	lose_at(0, 104000, false);
+	lose_at(0, 100000, false);
+	expect_fraction(0.5);
+	lose_at(0, 104000, false);
+	expect_fraction(1);
+	/* A reduction that was needless changes nothing. */
+	lose_at(0, 104001, false);
+	tc[0].cfg.cc->on_undo(&tc[0], now);
+	lose_at(0, 104000, false);
+	expect_fraction(1);
+	/* A queue; a mark, whatever the queue. */
+	lose_at(0, 104001, false);
+	expect_fraction(0.5);
+	for (int i = 0; i < 3; i++)
+		lose_at(0, 100000, false);
+	expect_fraction(1);
+	lose_at(0, 100000, true);
+	expect_fraction(0.5);
+	/* A short path: a millisecond. */
+	tc[0].min_rtt_us = 5000;
+	for (int i = 0; i < 3; i++)
+		lose_at(0, 6001, false);
+	expect_fraction(0.5);
+	for (int i = 0; i < 3; i++)
+		lose_at(0, 6000, false);
+	expect_fraction(1);
+	/* Nobody knows: coupled. */
+	lose_at(0, 0, false);
+	expect_fraction(0.5);
+}
+END_TEST
+
 /* cubic is not coupled. */
 START_TEST(cubic_alone)
 {
@@ -430,4 +492,5 @@ START_TEST(cubic_alone)
 END_TEST
 
 UNIT_MAIN("coupled congestion control", lia, balia, olia, alone, slow_start, recovery,
-	  auto_curve, auto_before_a_loss, auto_friendly, auto_transition, auto_undo, cubic_alone)
+	  auto_curve, auto_before_a_loss, auto_friendly, auto_transition, auto_undo,
+	  auto_clear_losses, cubic_alone)
