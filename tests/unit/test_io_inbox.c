@@ -13,15 +13,14 @@
 
 #define SENDERS 3
 #define EACH    20000u
-
-static uint8_t packet[70000];
+#define DATA_MAX 70000
 
 static bool put(struct inbox *in, enum proxy_message_kind kind, uint16_t from, uint32_t n, size_t len)
 {
 	struct inbox_message m = {
 		.m = { .kind = kind, .from = from, .generation = n, .len = len },
 	};
-	uint8_t copy[sizeof(packet)];
+	uint8_t copy[DATA_MAX];
 
 	memset(copy, (int)(n & 0xff), len);
 	m.m.data = copy;
