@@ -2,10 +2,9 @@
 /*
  * mptcp-proxyd: options, start, reload, end.
  *
- * Order at start: configuration, privileges, workers (queues and device), control socket,
- * return routes, the threads, and the ruleset last, because from then on packets come.  The
- * end is the reverse.  Whatever fails at start is told in one line, and nothing is left
- * behind.
+ * Order at start: configuration, privileges, the helper that runs nft, workers (queues and
+ * device), control socket, return routes, the threads, and the ruleset last, because from
+ * then on packets come.  The end is the reverse.  Whatever fails at start is told in one line, and nothing is left behind.
  *
  * The first thread has an event loop of its own, for signals, the control socket and the
  * watchdog, and has the workers do what concerns them, see io/crew.h.  struct daemon owns
@@ -28,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/child.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/logging.h"
@@ -510,6 +510,12 @@ static int run(struct daemon *d)
 	int rc = -1;
 
 	d->started_us = monotonic_us();
+	rc = ruleset_helper_start();
+	if (rc) {
+		snprintf(err, sizeof(err), "cannot start a process: %s", strerror(-rc));
+		goto fail;
+	}
+	rc = -1;
 	d->base = event_base_new();
 	if (!d->base) {
 		snprintf(err, sizeof(err), "out of memory");
@@ -569,6 +575,7 @@ out:
 		ruleset_remove();
 	if (routes)
 		routes_remove();
+	child_helper_stop();
 	if (!rc)
 		log_notice("ended");
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -555,6 +555,11 @@ static int run_nft(const char *text, char *err, size_t err_len)
 	return ret;
 }
 
+int ruleset_helper_start(void)
+{
+	return child_helper_start(nft_file);
+}
+
 enum ruleset_queue ruleset_queue_detect(void)
 {
 	char err[256];

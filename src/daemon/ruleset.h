@@ -50,6 +50,11 @@ void ruleset_print(FILE *out, const struct ruleset_config *config, enum ruleset_
 /* For --print-ruleset: as this machine would have it (tries, if it may). */
 enum ruleset_queue ruleset_queue_detect(void);
 /*
+ * Has nft(8) run by a helper process from now on, see child_helper_start(); to be ended by
+ * child_helper_stop().  0 or -errno.
+ */
+int ruleset_helper_start(void);
+/*
  * Puts the rules in force, after removing what an earlier run may have left.  0, or -errno
  * with one line in `err`; then nothing is left behind.
  */

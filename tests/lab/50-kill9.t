@@ -32,6 +32,9 @@ same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/dead" "after kill -9, every byte is r
 check "after kill -9, IPv6 too" get v6 1000000 "$LAB_TMP/out/dead6"
 same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/dead6" "after kill -9, IPv6: every byte is right"
 
+is "$(ip netns pids "$NS_G" | xargs -r -I{} cat /proc/{}/comm 2>/dev/null)" "" \
+	"after kill -9, its helper ended, too"
+
 daemon_start
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp 1" \
 	"after the restart, MPTCP again"
