@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sandbox.h"
+
 #define SECTION_SKIPPED UINT_MAX        /* already complained about: keys are ignored */
 
 #define SEC  1000000ull
@@ -436,6 +438,7 @@ static struct config *config_new(void)
 	snprintf(c->control, sizeof(c->control), "/run/mptcp-proxyd/control.sock");
 	c->log_level = LOG_LEVEL_INFO;
 	c->drain_timeout_us = 30 * SEC;
+	c->seccomp = sandbox_available();
 	return c;
 }
 
@@ -676,6 +679,7 @@ int config_restart_keys(const struct config *old, const struct config *new, char
 		{ "queue", old->queue != new->queue },
 		{ "mark", old->mark != new->mark || old->mark_mask != new->mark_mask },
 		{ "control", strcmp(old->control, new->control) != 0 },
+		{ "seccomp", old->seccomp != new->seccomp },
 	};
 	int n = 0;
 

@@ -38,6 +38,7 @@ struct config {
 	char control[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	enum log_level log_level;
 	uint64_t drain_timeout_us;
+	bool seccomp;                   /* filter system calls, see sandbox.h */
 };
 
 /* Takes one complaint, without a line end. */

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sandbox.h"
+
 int config_refuse(struct config_parser *p, const char *fmt, ...)
 {
 	va_list ap;
@@ -290,6 +292,16 @@ static int set_drain_timeout(struct config_parser *p, const char *value)
 static int set_log(struct config_parser *p, const char *value)
 {
 	return log_level_parse(value, &p->config->log_level) ? not_a_value(p, value) : 0;
+}
+
+static int set_seccomp(struct config_parser *p, const char *value)
+{
+	if (strcmp(value, "yes") && strcmp(value, "no"))
+		return not_a_value(p, value);
+	p->config->seccomp = *value == 'y';
+	if (p->config->seccomp && !sandbox_available())
+		return config_refuse(p, "this build cannot (libseccomp was missing)");
+	return 0;
 }
 
 /* ---- [mptcp] ---------------------------------------------------------------- */
@@ -628,6 +640,7 @@ const struct config_key config_keys[] = {
 	{ "metrics", CONFIG_PROXY, false, "nothing", set_metrics },
 	{ "drain_timeout", CONFIG_PROXY, false, "0 to 86400, in seconds", set_drain_timeout },
 	{ "log", CONFIG_PROXY, false, "error, warning, notice, info, debug or trace", set_log },
+	{ "seccomp", CONFIG_PROXY, false, "yes or no", set_seccomp },
 
 	{ "versions", CONFIG_MPTCP | CONFIG_SERVICE, true, "0 and 1", set_versions },
 	{ "checksum", CONFIG_MPTCP | CONFIG_SERVICE, false, "on-request or always",

@@ -4,7 +4,8 @@
  *
  * Order at start: configuration, privileges, the helper that runs nft, workers (queues and
  * device), control socket, return routes, the threads, and the ruleset last, because from
- * then on packets come.  The end is the reverse.  Whatever fails at start is told in one line, and nothing is left behind.
+ * then on packets come; when all is there, the filter of system calls.  The end is the
+ * reverse.  Whatever fails at start is told in one line, and nothing is left behind.
  *
  * The first thread has an event loop of its own, for signals, the control socket and the
  * watchdog, and has the workers do what concerns them, see io/crew.h.  struct daemon owns
@@ -33,6 +34,7 @@
 #include "daemon/logging.h"
 #include "daemon/routes.h"
 #include "daemon/ruleset.h"
+#include "daemon/sandbox.h"
 #include "daemon/status.h"
 #include "io/addrwatch.h"
 #include "io/crew.h"
@@ -55,7 +57,8 @@ struct daemon {
 	struct control *control;
 	struct addrwatch *addresses;
 	uint32_t absent_endpoints;      /* bit i: config->proxy.endpoints[i] */
-	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end, *drain_look, *failed;
+	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end, *drain_look, *failed,
+		*refused;
 	uint64_t started_us;
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
@@ -236,6 +239,7 @@ static void keep_start_values(struct config *new, const struct config *old)
 	new->mark = old->mark;
 	new->mark_mask = old->mark_mask;
 	memcpy(new->control, old->control, sizeof(new->control));
+	new->seccomp = old->seccomp;
 }
 
 static int reload(struct daemon *d, char *err, size_t err_len)
@@ -384,6 +388,14 @@ static void on_failed(evutil_socket_t fd, short what, void *ctx)
 	end(ctx);
 }
 
+static void on_refused(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	sandbox_report();
+}
+
 /* ---- the control socket's commands ---------------------------------------------------- */
 
 static json_t *do_status(void *ctx, char *err, size_t err_len)
@@ -485,12 +497,26 @@ static void remove_events(struct daemon *d)
 {
 	struct event *events[] = {
 		d->sigterm, d->sigint, d->sighup, d->drain_end, d->watchdog, d->drain_look,
-		d->failed
+		d->failed, d->refused
 	};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
 			event_free(events[i]);
+}
+
+/* Gives up what only the start needed. */
+static int confine(struct daemon *d, char *err, size_t err_len)
+{
+	int ret = sandbox_enter(err, err_len);
+
+	if (ret || sandbox_fd() < 0)
+		return ret;
+	d->refused = event_new(d->base, sandbox_fd(), EV_READ | EV_PERSIST, on_refused, d);
+	if (d->refused && !event_add(d->refused, NULL))
+		return 0;
+	snprintf(err, err_len, "out of memory");
+	return -ENOMEM;
 }
 
 static int run(struct daemon *d)
@@ -549,6 +575,8 @@ static int run(struct daemon *d)
 	routes_check_forwarding();
 
 	raise_file_limit(c);
+	if (c->seccomp && confine(d, err, sizeof(err)))
+		goto fail;
 	log_notice("mptcp-proxyd %s is ready, %zu service%s, %u worker%s", PACKAGE_VERSION,
 		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s", c->workers,
 		   c->workers == 1 ? "" : "s");
@@ -576,6 +604,7 @@ out:
 	if (routes)
 		routes_remove();
 	child_helper_stop();
+	sandbox_report();
 	if (!rc)
 		log_notice("ended");
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -11,11 +11,13 @@
  * the kernel takes it for that socket's before routing it, and then refuses to forward a
  * packet that belongs to a socket.  It is switched off, in this network namespace, until
  * the end.  Machines that mostly forward gain from that, too.  That it was on is kept in
- * the metric of the IPv4 route, where the run after a crash finds it.
+ * the metric of the IPv4 route, where the run after a crash finds it.  The file is kept open
+ * until the end, when the daemon may not open it any more (sandbox.h).
  */
 #include "daemon/routes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
@@ -24,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -37,8 +40,9 @@
 
 #define EARLY_DEMUX "/proc/sys/net/ipv4/tcp_early_demux"	/* of IPv6, too */
 
-/* To be put back at the end. */
+/* To be put back at the end, by this descriptor. */
 static bool restore_early_demux;
+static int early_demux_fd = -1;
 
 static const int families[] = { AF_INET, AF_INET6 };
 
@@ -60,19 +64,27 @@ static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
 	return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
 }
 
-/* Writes one character to a sysctl.  0 or -errno. */
-static int set_sysctl(const char *path, char value)
+static int open_early_demux(void)
 {
-	FILE *f = fopen(path, "we");
-	int ret = 0;
+	if (early_demux_fd < 0)
+		early_demux_fd = open(EARLY_DEMUX, O_WRONLY | O_CLOEXEC);
+	return early_demux_fd < 0 ? -errno : 0;
+}
 
-	if (!f)
-		return -errno;
-	if (fputc(value, f) == EOF)
-		ret = -EIO;
-	if (fclose(f))
+static int set_early_demux(char value)
+{
+	int ret = open_early_demux();
+
+	if (!ret && pwrite(early_demux_fd, &value, 1, 0) != 1)
 		ret = -errno;
 	return ret;
+}
+
+static void close_early_demux(void)
+{
+	if (early_demux_fd >= 0)
+		close(early_demux_fd);
+	early_demux_fd = -1;
 }
 
 static bool is_zero(const char *path)
@@ -91,9 +103,12 @@ static int stop_early_demux(char *err, size_t err_len)
 {
 	int ret;
 
-	if (is_zero(EARLY_DEMUX))
+	if (is_zero(EARLY_DEMUX)) {
+		if (restore_early_demux)
+			open_early_demux();
 		return 0;
-	ret = set_sysctl(EARLY_DEMUX, '0');
+	}
+	ret = set_early_demux('0');
 	/* A kernel without the switch has not the thing. */
 	if (ret == -ENOENT)
 		return 0;
@@ -221,8 +236,9 @@ void routes_remove(void)
 		remove_all(nl);
 		mnl_socket_close(nl);
 	}
-	if (restore_early_demux && set_sysctl(EARLY_DEMUX, '1') == 0)
+	if (restore_early_demux && set_early_demux('1') == 0)
 		restore_early_demux = false;
+	close_early_demux();
 }
 
 void routes_check_forwarding(void)

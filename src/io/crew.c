@@ -149,6 +149,8 @@ int crew_start(struct crew *c)
 	int ret = 0;
 
 	sigfillset(&all);
+	/* Comes from what the thread itself does, and kills where it is blocked. */
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned i = 0; i < c->shared.count && !ret; i++) {
 		struct member *m = &c->members[i];

@@ -31,7 +31,7 @@ struct crew *crew_new(const struct crew_config *config, char *err, size_t err_le
 /* Stops the threads, resets all sessions, tells the peers, and closes everything. */
 void crew_free(struct crew *c);
 
-/* Starts the threads, with all signals blocked.  0 or -errno. */
+/* Starts the threads, with all signals blocked but SIGSYS.  0 or -errno. */
 int crew_start(struct crew *c);
 /* Stops the threads and waits for them.  Returns 0, or -errno of a loop that failed. */
 int crew_stop(struct crew *c);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A reload moves the services to other ports: what runs goes on, what is new finds
-# MPTCP where it is now, and plain TCP where it was.
+# MPTCP where it is now, and plain TCP where it was.  All under the filter of system calls.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -21,7 +21,14 @@ reload() { # reload SECTION.KEY=VALUE...
 	check "reload: $*" ctl reload
 }
 
+# How many filters each thread of the daemon has.
+filters() { awk '/^Seccomp_filters:/ { print $2 }' /proc/"$DAEMON_PID"/task/*/status | sort -u; }
+
+daemon_start web.port=80 proxy.seccomp=no
+none=$(filters)
+daemon_stop
 daemon_start web.port=80
+is "$(filters)" $((none + 1)) "system calls are filtered, in all threads"
 is "$(on_port 80)" 1 "port 80 is served"
 is "$(on_port 8080)" 0 "port 8080 is not"
 get v4 20000000 "$LAB_TMP/out/long" &

@@ -112,6 +112,11 @@ main_pid() { unit MainPID; }
 came_back() { [ "$(main_pid)" != "$1" ] && [ "$(unit ActiveState)" = active ]; }
 status_of() { in_vm cat "/proc/$(main_pid)/status" | awk -v k="$1:" '$1 == k { print $2 }'; }
 
+helper_status() {
+	in_vm sh -c 'cat $(grep -l "^Name:.proxyd-helper$" /proc/[0-9]*/status)' |
+		awk -v k="$1:" '$1 == k { print $2 }'
+}
+
 # is_reloaded N: the daemon says that it was, so often.
 is_reloaded() { [ "$(journal | grep -c 'configuration reloaded')" -ge "$1" ]; }
 
@@ -173,6 +178,8 @@ for set in CapBnd CapEff CapPrm CapAmb; do
 done
 is "$(status_of NoNewPrivs)" 1 "no new privileges"
 is "$(status_of Seccomp)" 2 "system calls are filtered"
+is "$(status_of Seccomp_filters)" $(($(helper_status Seccomp_filters) + 1)) \
+	"by the unit, and by the daemon itself when its helper was made"
 cmp_ok "$(status_of Uid)" '>' 0 "not root"
 diag "$(in_vm systemd-analyze security --no-pager $UNIT 2>/dev/null | tail -n 1)"
 

@@ -531,7 +531,7 @@ daemon_stop() {
 	stop_pid "$DAEMON_PID"
 	DAEMON_PID=
 	rm -f "$LAB_TMP/daemon.pid"
-	DAEMON_REPORTS+=$(grep -E -m 3 'Sanitizer|runtime error:|Assertion' "$LAB_TMP/daemon.log")
+	DAEMON_REPORTS+=$(grep -E -m 3 'Sanitizer|runtime error:|Assertion|seccomp:' "$LAB_TMP/daemon.log")
 }
 
 # daemon_reload [SECTION.KEY=VALUE...]: the same configuration but for these.

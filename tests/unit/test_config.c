@@ -4,6 +4,7 @@
  * exact message, and that example and manual page name every key.
  */
 #include "daemon/config.h"
+#include "daemon/sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ START_TEST(test_defaults)
 	ck_assert_str_eq(c->control, "/run/mptcp-proxyd/control.sock");
 	ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
 	ck_assert_uint_eq(c->drain_timeout_us, 30000000);
+	ck_assert(c->seccomp == sandbox_available());
 	ck_assert_str_eq(s->name, "web");
 	ck_assert_uint_eq(s->prefix_count, 1);
 	ck_assert_uint_eq(s->prefixes[0].len, 24);
@@ -141,6 +143,7 @@ START_TEST(test_everything)
 		"metrics =\n"
 		"drain_timeout = 0\n"
 		"log = debug\n"
+		"seccomp = no\n"
 		"[mptcp]\n"
 		"versions = 1\n"
 		"checksum = always\n"
@@ -176,6 +179,7 @@ START_TEST(test_everything)
 	ck_assert_str_eq(c->control, "/tmp/a socket");
 	ck_assert_uint_eq(c->drain_timeout_us, 0);
 	ck_assert_int_eq(c->log_level, LOG_LEVEL_DEBUG);
+	ck_assert(!c->seccomp);
 
 	ck_assert_uint_eq(one->prefix_count, 2);
 	ck_assert_uint_eq(one->port_count, 3);
@@ -258,6 +262,8 @@ START_TEST(test_proxy_mistakes)
 		  "allowed: on or off");
 	bad_proxy("drain_timeout = 1d", "drain_timeout: \"1d\" is not a whole number; "
 		  "allowed: 0 to 86400, in seconds");
+	bad_proxy("seccomp = on", "seccomp: \"on\" is not a value of this key; "
+		  "allowed: yes or no");
 	bad_proxy("log = loud", "log: \"loud\" is not a value of this key; "
 		  "allowed: error, warning, notice, info, debug or trace");
 }
@@ -493,7 +499,7 @@ START_TEST(test_all_told)
 	    "f:2: [proxy] queue: \"x\" is not a whole number; allowed: 0 to 65535\n"
 	    "f:3: [proxy] memroy: no such key here, did you mean \"memory\"?; allowed: workers, "
 	    "max_connections, max_per_source, memory, syn_cookies, handshake, step_aside, source, device, queue, mark, control, "
-	    "metrics, drain_timeout, log\n"
+	    "metrics, drain_timeout, log, seccomp\n"
 	    "f:4: [proxy] handshake: \"fast\" is not a value of this key; allowed: connect-first "
 	    "or accept-first\n"
 	    "f:6: [service web] port: \"99999\" is not a port; allowed: 1 to 65535 or FIRST-LAST, "
@@ -530,12 +536,12 @@ END_TEST
 START_TEST(test_restart_keys)
 {
 	struct config *a = good(WEB);
-	struct config *b = good("[proxy]\nqueue = 1\nmark = 1\nlog = debug\n" WEB);
+	struct config *b = good("[proxy]\nqueue = 1\nmark = 1\nlog = debug\nseccomp = no\n" WEB);
 	char keys[128];
 
 	ck_assert_int_eq(config_restart_keys(a, a, keys, sizeof(keys)), 0);
-	ck_assert_int_eq(config_restart_keys(a, b, keys, sizeof(keys)), 2);
-	ck_assert_str_eq(keys, "queue, mark");
+	ck_assert_int_eq(config_restart_keys(a, b, keys, sizeof(keys)), sandbox_available() ? 3 : 2);
+	ck_assert_str_eq(keys, sandbox_available() ? "queue, mark, seccomp" : "queue, mark");
 	config_free(a);
 	config_free(b);
 }
