@@ -48,6 +48,9 @@
 #define STOP_MARGIN_US 15000000ull
 /* How often to look whether draining is done. */
 #define DRAIN_LOOK_US 50000
+/* How often to look whether the workers turn, and after how many looks in vain to give up. */
+#define LOOK_SECONDS  2
+#define LOOKS_IN_VAIN 5
 
 struct daemon {
 	const char *config_path;
@@ -57,9 +60,11 @@ struct daemon {
 	struct control *control;
 	struct addrwatch *addresses;
 	uint32_t absent_endpoints;      /* bit i: config->proxy.endpoints[i] */
-	struct event *sigterm, *sigint, *sighup, *watchdog, *drain_end, *drain_look, *failed,
+	struct event *sigterm, *sigint, *sighup, *look, *watchdog, *drain_end, *drain_look, *failed,
 		*refused;
 	uint64_t started_us;
+	bool rules, routes;     /* are installed */
+	unsigned still_looks;   /* since a worker turned; 0: all do */
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
 };
@@ -367,18 +372,50 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 	reload(ctx, err, sizeof(err));  /* logs by itself */
 }
 
+static void remove_rules(struct daemon *d)
+{
+	if (d->rules)
+		ruleset_remove();
+	if (d->routes)
+		routes_remove();
+	d->rules = d->routes = false;
+}
+
+/*
+ * A worker hangs, so its packets do, and nothing but the end of the process gives its queue
+ * back.  Leaves a core, where those are kept, to tell why.
+ */
+static _Noreturn void give_up(struct daemon *d)
+{
+	remove_rules(d);
+	abort();
+}
+
+/* Counts looks instead of time, which also passes while a whole machine is suspended. */
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	unsigned worker = 0;
+
+	(void)fd;
+	(void)what;
+	d->still_looks = crew_look(d->crew, &worker);
+	if (d->still_looks < LOOKS_IN_VAIN)
+		return;
+	log_error("worker %u hangs: removing the rules and giving up, so that traffic passes",
+		  worker);
+	give_up(d);
+}
+
 /* The daemon is as alive as the least of its workers. */
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	int hanging = crew_hanging(d->crew);
 
 	(void)fd;
 	(void)what;
-	if (hanging < 0)
+	if (d->still_looks < 2)
 		sd_notify(0, "WATCHDOG=1");
-	else
-		log_error("worker %d hangs", hanging);
 }
 
 static void on_failed(evutil_socket_t fd, short what, void *ctx)
@@ -469,6 +506,7 @@ static struct event *add_signal(struct daemon *d, int number, event_callback_fn 
 
 static int add_events(struct daemon *d)
 {
+	static const struct timeval look = { .tv_sec = LOOK_SECONDS };
 	struct event_base *base = d->base;
 	uint64_t watchdog_us = 0;
 
@@ -476,11 +514,13 @@ static int add_events(struct daemon *d)
 	d->sigint = add_signal(d, SIGINT, on_stop);
 	d->sighup = add_signal(d, SIGHUP, on_hangup);
 	d->drain_end = evtimer_new(base, on_drain_end, d);
+	d->look = event_new(base, -1, EV_PERSIST, on_look, d);
 	d->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, d);
 	d->drain_look = event_new(base, -1, EV_PERSIST, on_drain_look, d);
 	d->failed = event_new(base, crew_failed_fd(d->crew), EV_READ, on_failed, d);
-	if (!d->sigterm || !d->sigint || !d->sighup || !d->drain_end || !d->watchdog ||
-	    !d->drain_look || !d->failed || event_add(d->failed, NULL))
+	if (!d->sigterm || !d->sigint || !d->sighup || !d->drain_end || !d->look ||
+	    !d->watchdog || !d->drain_look || !d->failed || event_add(d->failed, NULL) ||
+	    event_add(d->look, &look))
 		return -ENOMEM;
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0) {
 		struct timeval half = {
@@ -496,8 +536,8 @@ static int add_events(struct daemon *d)
 static void remove_events(struct daemon *d)
 {
 	struct event *events[] = {
-		d->sigterm, d->sigint, d->sighup, d->drain_end, d->watchdog, d->drain_look,
-		d->failed, d->refused
+		d->sigterm, d->sigint, d->sighup, d->drain_end, d->look, d->watchdog,
+		d->drain_look, d->failed, d->refused
 	};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -531,7 +571,6 @@ static int run(struct daemon *d)
 		.flow_timeout_s = RULESET_FLOW_TIMEOUT_S,
 		.proxy = &c->proxy,
 	};
-	bool rules = false, routes = false;
 	char err[512] = "";
 	int rc = -1;
 
@@ -568,10 +607,10 @@ static int run(struct daemon *d)
 	rc = -1;
 	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
 		goto fail;
-	routes = true;
+	d->routes = true;
 	if (ruleset_install(&ruleset, err, sizeof(err)))
 		goto fail;
-	rules = true;
+	d->rules = true;
 	routes_check_forwarding();
 
 	raise_file_limit(c);
@@ -583,8 +622,14 @@ static int run(struct daemon *d)
 	sd_notify(0, "READY=1");
 	rc = event_base_dispatch(d->base) < 0 ? -EIO : 0;
 	/* The rest is done without their threads. */
-	if (crew_stop(d->crew))
+	switch (crew_stop(d->crew)) {
+	case 0:
+		break;
+	case -ETIMEDOUT:
+		give_up(d);
+	default:
 		rc = -EIO;
+	}
 	if (rc)
 		log_error("an event loop failed");
 	sd_notify(0, "STOPPING=1");
@@ -599,10 +644,7 @@ out:
 	crew_free(d->crew);
 	if (d->base)
 		event_base_free(d->base);
-	if (rules)
-		ruleset_remove();
-	if (routes)
-		routes_remove();
+	remove_rules(d);
 	child_helper_stop();
 	sandbox_report();
 	if (!rc)

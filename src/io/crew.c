@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -27,6 +28,8 @@
 /* Of all inboxes together, but each has room for some of the largest packets. */
 #define INBOX_BYTES_ALL (16u << 20)
 #define INBOX_BYTES_MAX (4u << 20)
+/* How long crew_stop() waits for threads. */
+#define STOP_SECONDS 5
 
 struct member {
 	struct crew *crew;
@@ -35,6 +38,7 @@ struct member {
 	bool started;
 	int error;              /* of worker_run() */
 	unsigned turns;         /* at the last look */
+	unsigned still;         /* looks since there was one */
 };
 
 struct crew {
@@ -114,9 +118,9 @@ fail:
 
 void crew_free(struct crew *c)
 {
-	if (!c)
+	/* What a thread may still use cannot be taken away. */
+	if (!c || crew_stop(c) == -ETIMEDOUT)
 		return;
-	crew_stop(c);
 	/* They still write to each other while they end. */
 	for (unsigned i = 0; i < c->shared.count; i++)
 		worker_free(c->members[i].worker);
@@ -172,22 +176,29 @@ int crew_start(struct crew *c)
 
 int crew_stop(struct crew *c)
 {
+	struct timespec until;
+	bool hangs = false;
 	int ret = 0;
 
 	for (unsigned i = 0; i < c->shared.count; i++) {
 		if (c->members[i].started)
 			worker_stop(c->members[i].worker);
 	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_SECONDS;
 	for (unsigned i = 0; i < c->shared.count; i++) {
 		struct member *m = &c->members[i];
 
-		if (m->started)
-			pthread_join(m->thread, NULL);
+		if (m->started && pthread_timedjoin_np(m->thread, NULL, &until)) {
+			log_error("worker %u does not end", i);
+			hangs = true;
+			continue;
+		}
 		m->started = false;
 		if (m->error)
 			ret = m->error;
 	}
-	return ret;
+	return hangs ? -ETIMEDOUT : ret;
 }
 
 int crew_failed_fd(const struct crew *c)
@@ -212,18 +223,22 @@ size_t crew_sessions(const struct crew *c)
 	return atomic_load_explicit(&c->shared.load.sessions, memory_order_relaxed);
 }
 
-int crew_hanging(struct crew *c)
+unsigned crew_look(struct crew *c, unsigned *which)
 {
-	int hanging = -1;
+	unsigned longest = 0;
 
-	for (unsigned i = c->shared.count; i-- > 0;) {
-		unsigned turns = worker_turns(c->members[i].worker);
+	for (unsigned i = 0; i < c->shared.count; i++) {
+		struct member *m = &c->members[i];
+		unsigned turns = worker_turns(m->worker);
 
-		if (turns == c->members[i].turns)
-			hanging = (int)i;
-		c->members[i].turns = turns;
+		m->still = turns == m->turns ? m->still + 1 : 0;
+		m->turns = turns;
+		if (m->still > longest) {
+			longest = m->still;
+			*which = i;
+		}
 	}
-	return hanging;
+	return longest;
 }
 
 struct change {

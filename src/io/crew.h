@@ -28,12 +28,16 @@ struct crew_config {
 
 /* Opens everything.  NULL on failure, with one line of explanation in `err`. */
 struct crew *crew_new(const struct crew_config *config, char *err, size_t err_len);
-/* Stops the threads, resets all sessions, tells the peers, and closes everything. */
+/* Stops the threads, resets all sessions, tells the peers, and closes everything; nothing of
+ * that when a worker hangs. */
 void crew_free(struct crew *c);
 
 /* Starts the threads, with all signals blocked but SIGSYS.  0 or -errno. */
 int crew_start(struct crew *c);
-/* Stops the threads and waits for them.  Returns 0, or -errno of a loop that failed. */
+/*
+ * Stops the threads and waits for them.  Returns 0; -errno of a loop that failed; or
+ * -ETIMEDOUT when a worker hangs: then nothing may be freed, but the process be ended.
+ */
 int crew_stop(struct crew *c);
 /* Becomes readable when a worker's loop ended although nobody stopped it. */
 int crew_failed_fd(const struct crew *c);
@@ -43,8 +47,12 @@ unsigned crew_count(const struct crew *c);
 int crew_call(struct crew *c, unsigned i, void (*fn)(struct worker *w, void *ctx), void *ctx);
 /* Sessions of all workers. */
 size_t crew_sessions(const struct crew *c);
-/* The first worker that did not turn since the last call of this, or -1. */
-int crew_hanging(struct crew *c);
+/*
+ * Looks whether the workers turn, which each does at least once a second; so ask less often.
+ * Returns for how many looks in a row, this one included, one of them has not, and which in
+ * `which`; 0 when all are well.
+ */
+unsigned crew_look(struct crew *c, unsigned *which);
 
 /*
  * Replaces the configuration.  0: the old one may be freed; or -errno: it stays in use, and

@@ -18,6 +18,7 @@ for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
 Only the standard library; no file but EVENTS is written, and those named with -o.
 """
 import argparse
+import ctypes
 import errno
 import hashlib
 import os
@@ -327,6 +328,26 @@ def rates(args):
         time.sleep(max(0, due - time.monotonic()))
 
 
+def freeze(args):
+    """Stops one thread of a process, as if it hung, until the process ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+    for tid in map(int, os.listdir(f"/proc/{args.pid}/task")):
+        with open(f"/proc/{args.pid}/task/{tid}/comm") as f:
+            if f.read().strip() == args.thread:
+                break
+    else:
+        sys.exit(f"no thread {args.thread}")
+    for request in PTRACE_SEIZE, PTRACE_INTERRUPT:
+        if libc.ptrace(request, tid, None, None):
+            sys.exit(os.strerror(ctypes.get_errno()))
+    while True:
+        status = os.waitpid(tid, WALL)[1]
+        if not os.WIFSTOPPED(status):
+            return
+        print("stopped", flush=True)
+
+
 def main():
     top = argparse.ArgumentParser()
     sub = top.add_subparsers(dest="cmd", required=True)
@@ -337,6 +358,10 @@ def main():
     p.add_argument("host")
     p.add_argument("ports", type=int, nargs="+")
     p.set_defaults(func=ready)
+    p = sub.add_parser("freeze")
+    p.add_argument("pid", type=int)
+    p.add_argument("thread")
+    p.set_defaults(func=freeze)
     p = sub.add_parser("rates")
     p.add_argument("--nics", default="c1,c2")
     p.add_argument("--interval", type=float, default=0.1)
