@@ -605,7 +605,7 @@ static int run(struct daemon *d)
 		goto fail;
 	}
 	rc = -1;
-	if (routes_install(c->mark, c->mark_mask, err, sizeof(err)))
+	if (routes_install(err, sizeof(err)))
 		goto fail;
 	d->routes = true;
 	if (ruleset_install(&ruleset, err, sizeof(err)))

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The return path's policy routing, over rtnetlink: per family one rule "fwmark MARK/MASK
- * lookup TABLE" and one route "local default dev lo table TABLE".
+ * The return path's routing, over rtnetlink.  Servers answer to clients' addresses, and the
+ * kernel would forward that.  So, where it decides, the rules (ruleset.c) have put a
+ * destination into these packets that is local: for IPv4 the dummy address, which is put on
+ * lo here; for IPv6, where the rules have room for 32 bits only, an address of a prefix
+ * that a route here makes local as a whole.  lo, because that outlives the daemon: what it
+ * leaves behind when it crashes, sockets that are still closing, must get their answers.
  *
- * Everything in the table, and every rule that looks it up, is this project's: what a run
- * that crashed left behind is found by that.
+ * The usual way is a mark with an ip rule for it.  But the first ip rule that anybody adds
+ * costs each packet of the machine a walk through all rules, twice where sources are
+ * validated, look-ups in two tables instead of one, and the reuse of a neighbour's route
+ * within a batch; and removing the rule does not undo that.  A local IPv4 route has a part of
+ * these effects, hence the address.
  *
  * One sysctl is in the way, tcp_early_demux.  A packet of ours to a client has the very
  * addresses and ports of the server's to the transparent socket; with early demultiplexing
  * the kernel takes it for that socket's before routing it, and then refuses to forward a
  * packet that belongs to a socket.  It is switched off, in this network namespace, until
- * the end.  Machines that mostly forward gain from that, too.  That it was on is kept in
- * the metric of the IPv4 route, where the run after a crash finds it.  The file is kept open
- * until the end, when the daemon may not open it any more (sandbox.h).
+ * the end.  Machines that mostly forward gain from that, too.  That it was on is noted by a
+ * route, in a table that nobody looks up, where the run after a crash finds it.  The file is
+ * kept open until the end, when the daemon may not open it any more (sandbox.h).
  */
 #include "daemon/routes.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
-#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -31,20 +39,12 @@
 #include "base/log.h"
 
 #define BUFFER_BYTES 4096
-/* Rules that may have been left behind, per family. */
-#define STALE_MAX 16
-
-/* Metrics of the route; 0, in a request to delete, stands for any. */
-#define METRIC_PLAIN    1
-#define METRIC_RESTORE  2               /* the sysctl is to be put back */
 
 #define EARLY_DEMUX "/proc/sys/net/ipv4/tcp_early_demux"	/* of IPv6, too */
 
 /* To be put back at the end, by this descriptor. */
 static bool restore_early_demux;
 static int early_demux_fd = -1;
-
-static const int families[] = { AF_INET, AF_INET6 };
 
 /* Sends a request and returns the kernel's answer, 0 or -errno. */
 static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
@@ -120,46 +120,65 @@ static int stop_early_demux(char *err, size_t err_len)
 	return ret;
 }
 
-static int change_rule(struct mnl_socket *nl, int family, bool add, uint32_t mark,
-		       uint32_t mark_mask)
+/* The dummy address on lo. */
+static int change_address(struct mnl_socket *nl, bool add)
 {
 	uint8_t buf[BUFFER_BYTES];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct fib_rule_hdr *rule;
+	struct ifaddrmsg *address;
 
-	nlh->nlmsg_type = add ? RTM_NEWRULE : RTM_DELRULE;
-	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_EXCL : 0;
-	rule = mnl_nlmsg_put_extra_header(nlh, sizeof(*rule));
-	rule->family = (uint8_t)family;
-	rule->action = FR_ACT_TO_TBL;
-	mnl_attr_put_u32(nlh, FRA_TABLE, ROUTES_TABLE);
-	if (add) {
-		mnl_attr_put_u32(nlh, FRA_PRIORITY, ROUTES_PRIORITY);
-		mnl_attr_put_u32(nlh, FRA_FWMARK, mark);
-		mnl_attr_put_u32(nlh, FRA_FWMASK, mark_mask);
+	nlh->nlmsg_type = add ? RTM_NEWADDR : RTM_DELADDR;
+	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	address = mnl_nlmsg_put_extra_header(nlh, sizeof(*address));
+	address->ifa_family = AF_INET;
+	address->ifa_prefixlen = 32;
+	address->ifa_scope = RT_SCOPE_HOST;
+	address->ifa_index = if_nametoindex("lo");
+	mnl_attr_put_u32(nlh, IFA_LOCAL, htonl(ROUTES_LOCAL4));
+	return request(nl, nlh);
+}
+
+static int change_route(struct mnl_socket *nl, struct rtmsg route, uint32_t table, bool add)
+{
+	uint8_t buf[BUFFER_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	route.rtm_protocol = RTPROT_STATIC;
+	memcpy(mnl_nlmsg_put_extra_header(nlh, sizeof(route)), &route, sizeof(route));
+	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	if (route.rtm_dst_len) {
+		struct in6_addr prefix = { 0 };
+		uint32_t first = htonl(ROUTES_LOCAL6);
+
+		memcpy(&prefix, &first, sizeof(first));
+		mnl_attr_put(nlh, RTA_DST, sizeof(prefix), &prefix);
+		mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex("lo"));
 	}
 	return request(nl, nlh);
 }
 
-static int change_route(struct mnl_socket *nl, int family, bool add, uint32_t metric)
+static int change_prefix(struct mnl_socket *nl, bool add)
 {
-	uint8_t buf[BUFFER_BYTES];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct rtmsg *route;
+	const struct rtmsg route = {
+		.rtm_family = AF_INET6,
+		.rtm_dst_len = ROUTES_LOCAL6_BITS,
+		.rtm_type = RTN_LOCAL,
+	};
 
-	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
-	nlh->nlmsg_flags = add ? NLM_F_CREATE | NLM_F_REPLACE : 0;
-	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
-	route->rtm_family = (uint8_t)family;
-	route->rtm_table = RT_TABLE_UNSPEC;
-	route->rtm_protocol = RTPROT_STATIC;
-	route->rtm_scope = RT_SCOPE_HOST;
-	route->rtm_type = RTN_LOCAL;
-	mnl_attr_put_u32(nlh, RTA_TABLE, ROUTES_TABLE);
-	mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex("lo"));
-	if (metric)
-		mnl_attr_put_u32(nlh, RTA_PRIORITY, metric);
-	return request(nl, nlh);
+	return change_route(nl, route, RT_TABLE_LOCAL, add);
+}
+
+/* That early demultiplexing was on. */
+static int change_note(struct mnl_socket *nl, bool add)
+{
+	const struct rtmsg route = {
+		.rtm_family = AF_INET,
+		.rtm_type = RTN_BLACKHOLE,
+	};
+
+	return change_route(nl, route, ROUTES_TABLE, add);
 }
 
 static struct mnl_socket *open_socket(void)
@@ -175,18 +194,19 @@ static struct mnl_socket *open_socket(void)
 
 static void remove_all(struct mnl_socket *nl)
 {
-	if (change_route(nl, AF_INET, false, METRIC_RESTORE) == 0)
+	if (change_note(nl, false) == 0)
 		restore_early_demux = true;
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		for (int n = 0; n < STALE_MAX; n++) {
-			if (change_rule(nl, families[i], false, 0, 0))
-				break;
-		}
-		change_route(nl, families[i], false, 0);
-	}
+	change_address(nl, false);
+	change_prefix(nl, false);
 }
 
-int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len)
+/* Whether that is how the kernel says that it has no IPv6. */
+static bool no_ipv6(int ret)
+{
+	return ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP || ret == -EACCES;
+}
+
+int routes_install(char *err, size_t err_len)
 {
 	struct mnl_socket *nl = open_socket();
 	int ret = 0;
@@ -198,32 +218,26 @@ int routes_install(uint32_t mark, uint32_t mark_mask, char *err, size_t err_len)
 	}
 	remove_all(nl);
 	ret = stop_early_demux(err, err_len);
-	if (ret) {
-		mnl_socket_close(nl);
-		return ret;
-	}
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		bool v6 = families[i] == AF_INET6;
-
-		ret = change_route(nl, families[i], true,
-				   !v6 && restore_early_demux ? METRIC_RESTORE : METRIC_PLAIN);
-		if (!ret)
-			ret = change_rule(nl, families[i], true, mark, mark_mask);
-		if (!ret)
-			continue;
-		if (v6 && (ret == -EAFNOSUPPORT || ret == -EOPNOTSUPP || ret == -EACCES)) {
+	if (ret)
+		goto out;
+	if (restore_early_demux)
+		ret = change_note(nl, true);
+	if (!ret)
+		ret = change_address(nl, true);
+	if (!ret) {
+		ret = change_prefix(nl, true);
+		if (ret && no_ipv6(ret)) {
 			log_notice("routes: no IPv6 here (%s)", strerror(-ret));
 			ret = 0;
-			break;
 		}
-		snprintf(err, err_len, "cannot add the return route for %s: %s",
-			 v6 ? "IPv6" : "IPv4",
+	}
+	if (ret) {
+		snprintf(err, err_len, "cannot make the way back from servers: %s",
 			 ret == -EPERM ? "CAP_NET_ADMIN is missing" :
-			 ret == -EOPNOTSUPP ? "the kernel has no policy routing" :
 			 ret == -ENETDOWN ? "the device lo is down" : strerror(-ret));
 		remove_all(nl);
-		break;
 	}
+out:
 	mnl_socket_close(nl);
 	return ret;
 }

@@ -8,17 +8,24 @@
  *	to a service's port     flows in the flow sets, and SYNs with an MPTCP option to a
  *	                        service, whose flow it puts there, go to `take'
  *	from such a port        what the TUN device brings is ours: nothing tracks or catches
- *	                        it; packets for a transparent socket get the mark, by which
- *	                        the ip rule of routes.c delivers them locally
+ *	                        it; packets for a transparent socket get the mark
  *	ICMP errors             about servers' connections likewise, about clients' to `take'
  *
  * The same in the output hook for ICMP errors of this machine.  `take' queues, by nft's
  * `queue' or, where the kernel has none, by the xt target NFQUEUE in its place.
  *
- * What is not ours is nearly everything, and pays for each expression: so what comes first
- * is the one test that tells most directions apart, a mask of the ports' common high bits
- * (clients' own ports are high), then one look-up in a hash table or one of a socket.  Sets
- * with intervals, which cost several times as much, are asked last, where there is a hit.
+ * Packets with the mark are to be delivered here, though their destination is a client's
+ * address.  The last chain of prerouting, after conntrack and whoever else looks at
+ * addresses, puts a local one in its place (routes.c), and the original's first 32 bits into
+ * the packet's priority, which means nothing on the way in; the first chain of input puts
+ * them back.  In between there is only the kernel's decision about the route.  No checksum
+ * follows, because none is looked at there, and in the end nothing has changed.
+ *
+ * What is not ours is nearly everything, and pays for each expression (some 10 ns): so what
+ * comes first is the one test that tells most directions apart, a mask of the ports' common
+ * high bits (clients' own ports are high), then one look-up in a hash table or one of a
+ * socket.  Sets with intervals, which cost several times as much, are asked last, where there
+ * is a hit.
  *
  * With several workers there is a queue for each.  Some bits of the client's port choose
  * the worker, so that all packets of a flow come to the same one, and the ports that
@@ -31,8 +38,8 @@
  * already is left out.
  *
  * Rules are loaded by running nft(8), which is found in the system's own directories,
- * whatever PATH says, and run without a shell.  It cannot write xt targets; that one rule
- * is added over netlink.
+ * whatever PATH says, and run without a shell.  It can write neither xt targets nor a
+ * priority into a packet; those rules are added over netlink.
  */
 #include "daemon/ruleset.h"
 
@@ -40,6 +47,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -50,6 +58,7 @@
 #include <string.h>
 
 #include "daemon/child.h"
+#include "daemon/routes.h"
 
 #define PORTS 65536u
 
@@ -57,6 +66,13 @@
  * nearly all outgoing connections ports of one parity. */
 #define BUCKET_SHIFT 1
 #define BUCKETS      64u
+
+/* Bytes of destination addresses in their headers, the first four of which are exchanged. */
+#define DADDR4_AT 16u
+#define DADDR6_AT 24u
+/* The chains that put them back. */
+#define RESTORE4 "restore4"
+#define RESTORE6 "restore6"
 
 struct block {
 	struct ip_prefix prefix;
@@ -354,22 +370,27 @@ static void print_port_test(FILE *out, const char *field, const struct port_span
 		fprintf(out, "th %s and 0x%04x == 0x%04x ", field, mask, span->first & mask);
 }
 
-/* Reached by TCP only: `th' spares the test of the protocol that `tcp' implies. */
-static void print_tcp_packet(FILE *out, const struct port_span *span)
+/* `th' spares the test of the protocol that `tcp' implies. */
+static void print_catch(FILE *out, const struct port_span *span)
 {
-	fprintf(out, "\tchain tcp_packet {\n\t\t");
+	fprintf(out,
+		"\tchain catch {\n"
+		"\t\ttype filter hook prerouting priority -301\n"
+		"\t\tpolicy accept\n"
+		"\t\tmeta l4proto != tcp goto other\n\t\t");
 	print_port_test(out, "dport", span);
 	fprintf(out, "jump to_service\n\t\t");
 	print_port_test(out, "sport", span);
-	fprintf(out, "jump from_server\n\t}\n");
+	fprintf(out, "goto from_server\n\t}\n");
 }
+
+#define TUN_TYPE "65534"        /* ARPHRD_NONE */
 
 #define FLOW4 "ip saddr . th sport . ip daddr . th dport"
 #define FLOW6 "ip6 saddr . th sport . ip6 daddr . th dport"
 
 /* Flows that are caught, and SYNs that begin one; whatever the services are by now. */
-static void print_tcp_chains(FILE *out, const struct ruleset_config *c,
-			     const struct port_span *span)
+static void print_tcp_chains(FILE *out, const struct ruleset_config *c)
 {
 	fprintf(out,
 		"\tchain syn {\n"
@@ -393,11 +414,11 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c,
 		"\t\tip6 saddr . th sport @upstreams6 goto local\n"
 		"\t}\n"
 		"\tchain from_server {\n"
-		/* Our own packets to the client have the very tuple of the server's to us. */
-		"\t\tiifname \"%s\" notrack accept\n"
+		/* Our own packets to the client have the very tuple of the server's to us.  To
+		 * compare a name is dear, so the devices' type (no addresses) comes first. */
+		"\t\tmeta iiftype " TUN_TYPE " iifname \"%s\" notrack accept\n"
 		"\t\tsocket transparent 1 goto answer\n"
 		"\t}\n", c->device);
-	print_tcp_packet(out, span);
 }
 
 #define ICMP4_ERRORS "icmp type { destination-unreachable, time-exceeded }"
@@ -462,6 +483,42 @@ static void print_icmp_rule(FILE *out, const struct ruleset_config *c, bool v4,
 	print_goto_take(out, c, port);
 }
 
+/* What is marked is taken for local while its route is decided. */
+static void print_return_path(FILE *out, const struct ruleset_config *c)
+{
+	char ours[64];
+
+	snprintf(ours, sizeof(ours), "meta mark and 0x%08" PRIx32 " == 0x%08" PRIx32, c->mark_mask,
+		 c->mark);
+	fprintf(out,
+		"\tchain hide {\n"
+		"\t\tmeta nfproto ipv4 meta priority set @nh,%u,32 @nh,%u,32 set 0x%08x\n"
+		"\t\tmeta nfproto ipv6 meta priority set @nh,%u,32 @nh,%u,32 set 0x%08x\n"
+		"\t}\n"
+		"\tchain divert {\n"
+		"\t\ttype filter hook prerouting priority %d\n"
+		"\t\tpolicy accept\n"
+		"\t\t%s goto hide\n"
+		"\t}\n", DADDR4_AT * 8, DADDR4_AT * 8, ROUTES_LOCAL4, DADDR6_AT * 8,
+		DADDR6_AT * 8, ROUTES_LOCAL6, INT_MAX, ours);
+	fprintf(out,
+		"\tchain " RESTORE4 " {\n"
+		"\t}\n"
+		"\tchain " RESTORE6 " {\n"
+		"\t}\n"
+		"\tchain restore {\n"
+		"\t\tmeta nfproto ipv4 goto " RESTORE4 "\n"
+		"\t\tmeta nfproto ipv6 goto " RESTORE6 "\n"
+		"\t}\n"
+		"\tchain arrive {\n"
+		"\t\ttype filter hook input priority %d\n"
+		"\t\tpolicy accept\n"
+		"\t\t%s goto restore\n"
+		/* Nobody else has anything to do with these. */
+		"\t\tip6 daddr " ROUTES_LOCAL6_TEXT " drop\n"
+		"\t}\n", INT_MIN, ours);
+}
+
 static void print_chains(FILE *out, const struct ruleset_config *c,
 			 const struct port_span *span, enum ruleset_queue how)
 {
@@ -470,12 +527,10 @@ static void print_chains(FILE *out, const struct ruleset_config *c,
 		"\tchain local {\n"
 		"\t\tmeta mark set meta mark and 0x%08" PRIx32 " or 0x%08" PRIx32 "\n"
 		"\t}\n", ~c->mark_mask, c->mark);
-	print_tcp_chains(out, c, span);
+	print_return_path(out, c);
+	print_tcp_chains(out, c);
 	fprintf(out,
-		"\tchain catch {\n"
-		"\t\ttype filter hook prerouting priority -301\n"
-		"\t\tpolicy accept\n"
-		"\t\tmeta l4proto tcp goto tcp_packet\n"
+		"\tchain other {\n"
 		"\t\tiifname \"%s\" notrack accept\n"
 		"\t\t" ICMP4_ERRORS " socket transparent 1 goto local\n"
 		"\t\t" ICMP6_ERRORS " socket transparent 1 goto local\n", c->device);
@@ -484,8 +539,9 @@ static void print_chains(FILE *out, const struct ruleset_config *c,
 	/* Those about TCP: the protocol field of the packet that is quoted.  To a service's
 	 * address go errors about our packets to clients, others are about a client's packet
 	 * or one of our own to the server. */
+	fprintf(out, "\t}\n");
+	print_catch(out, span);
 	fprintf(out,
-		"\t}\n"
 		"\tchain catch_local {\n"
 		"\t\ttype filter hook output priority -301\n"
 		"\t\tpolicy accept\n");
@@ -530,6 +586,10 @@ void ruleset_print(FILE *out, const struct ruleset_config *c, enum ruleset_queue
 	fprintf(out, "}\n");
 	free(services.v);
 	free(upstreams.v);
+	fprintf(out, "# and, where nft cannot write it, in chain " RESTORE4
+		": @nh,%u,32 set meta priority\n"
+		"# and in chain " RESTORE6 ": @nh,%u,32 set meta priority\n",
+		DADDR4_AT * 8, DADDR6_AT * 8);
 	if (how == RULESET_QUEUE_XT)
 		for (unsigned i = 0; i < workers(c); i++) {
 			char name[16];
@@ -592,7 +652,34 @@ static struct nlmsghdr *put_header(uint8_t *at, uint16_t type, uint16_t flags, u
 	return nlh;
 }
 
-/* The rule of a worker's chain: "xt target NFQUEUE".  The last one is acknowledged. */
+/* Begins a rule at the end of a chain; its expressions follow. */
+static struct nlattr *put_rule(struct nlmsghdr *nlh, const char *chain)
+{
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
+	return mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
+}
+
+/* Begins an expression; its attributes follow. */
+static struct nlattr *put_expression(struct nlmsghdr *nlh, const char *name, struct nlattr **data)
+{
+	struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+
+	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, name);
+	*data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	return element;
+}
+
+static void end_expression(struct nlmsghdr *nlh, struct nlattr *element, struct nlattr *data)
+{
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, element);
+}
+
+#define NEW_RULE       (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE)
+#define NEW_RULE_FLAGS (NLM_F_CREATE | NLM_F_APPEND)
+
+/* The rule of a worker's chain: "xt target NFQUEUE". */
 static size_t put_xt_rule(uint8_t *at, const struct ruleset_config *c, unsigned worker)
 {
 	struct xt_NFQ_info_v3 queue = {
@@ -600,26 +687,40 @@ static size_t put_xt_rule(uint8_t *at, const struct ruleset_config *c, unsigned 
 		.queues_total = 1,
 		.flags = NFQ_FLAG_BYPASS,
 	};
-	bool last = worker + 1 == workers(c);
-	struct nlmsghdr *nlh = put_header(at, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
-					  NLM_F_CREATE | NLM_F_APPEND | (last ? NLM_F_ACK : 0),
-					  NFPROTO_INET, 0);
-	char name[16];
+	struct nlmsghdr *nlh = put_header(at, NEW_RULE, NEW_RULE_FLAGS, NFPROTO_INET, 0);
 	struct nlattr *expressions, *element, *data;
 	uint8_t info[8] = { 0 };        /* aligned as x_tables would */
+	char name[16];
 
 	memcpy(info, &queue, sizeof(queue));
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, take_name(c, worker, name));
-	expressions = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
-	element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "target");
-	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	expressions = put_rule(nlh, take_name(c, worker, name));
+	element = put_expression(nlh, "target", &data);
 	mnl_attr_put_strz(nlh, NFTA_TARGET_NAME, "NFQUEUE");
 	mnl_attr_put_u32(nlh, NFTA_TARGET_REV, htonl(3));
 	mnl_attr_put(nlh, NFTA_TARGET_INFO, sizeof(info), info);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, element);
+	end_expression(nlh, element, data);
+	mnl_attr_nest_end(nlh, expressions);
+	return nlh->nlmsg_len;
+}
+
+/* The rule "@nh,OFFSET,32 set meta priority"; the last of the transaction asks for an answer. */
+static size_t put_restore_rule(uint8_t *at, const char *chain, unsigned offset, bool last)
+{
+	struct nlmsghdr *nlh = put_header(at, NEW_RULE, NEW_RULE_FLAGS | (last ? NLM_F_ACK : 0),
+					  NFPROTO_INET, 0);
+	struct nlattr *expressions = put_rule(nlh, chain), *element, *data;
+
+	element = put_expression(nlh, "meta", &data);
+	mnl_attr_put_u32(nlh, NFTA_META_KEY, htonl(NFT_META_PRIORITY));
+	mnl_attr_put_u32(nlh, NFTA_META_DREG, htonl(NFT_REG_1));
+	end_expression(nlh, element, data);
+	element = put_expression(nlh, "payload", &data);
+	mnl_attr_put_u32(nlh, NFTA_PAYLOAD_SREG, htonl(NFT_REG_1));
+	mnl_attr_put_u32(nlh, NFTA_PAYLOAD_BASE, htonl(NFT_PAYLOAD_NETWORK_HEADER));
+	mnl_attr_put_u32(nlh, NFTA_PAYLOAD_OFFSET, htonl(offset));
+	mnl_attr_put_u32(nlh, NFTA_PAYLOAD_LEN, htonl(sizeof(uint32_t)));
+	mnl_attr_put_u32(nlh, NFTA_PAYLOAD_CSUM_TYPE, htonl(NFT_PAYLOAD_CSUM_NONE));
+	end_expression(nlh, element, data);
 	mnl_attr_nest_end(nlh, expressions);
 	return nlh->nlmsg_len;
 }
@@ -654,24 +755,27 @@ out:
 
 #define XT_RULES_MAX 64u
 
-/* Completes the chains that queue, of rules that are in force already and let pass until then. */
-static int xt_install(const struct ruleset_config *c, char *err, size_t err_len)
+/* Completes chains of the rules, which are in force already, and let pass until then. */
+static int complete(const struct ruleset_config *c, enum ruleset_queue how, char *err,
+		    size_t err_len)
 {
-	uint8_t message[(XT_RULES_MAX + 2) * 256], *at = message;
+	uint8_t message[(XT_RULES_MAX + 4) * 256], *at = message;
 	int ret;
 
 	assert(workers(c) <= XT_RULES_MAX);
 
 	at += put_header(at, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
-	for (unsigned i = 0; i < workers(c); i++)
+	for (unsigned i = 0; how == RULESET_QUEUE_XT && i < workers(c); i++)
 		at += put_xt_rule(at, c, i);
+	at += put_restore_rule(at, RESTORE4, DADDR4_AT, false);
+	at += put_restore_rule(at, RESTORE6, DADDR6_AT, true);
 	at += put_header(at, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
 	ret = transact(message, (size_t)(at - message));
-	if (ret == -ENOENT)
+	if (ret == -ENOENT && how == RULESET_QUEUE_XT)
 		snprintf(err, err_len, "this kernel cannot queue packets from nft rules: load its "
 			 "module nft_queue, or nft_compat and xt_NFQUEUE");
 	else if (ret)
-		snprintf(err, err_len, "rules: xt target NFQUEUE: %s", strerror(-ret));
+		snprintf(err, err_len, "rules over netlink: %s", strerror(-ret));
 	return ret;
 }
 
@@ -693,8 +797,8 @@ int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
 		goto no_memory;
 	ret = run_nft(text, err, err_len);
 	free(text);
-	if (!ret && how == RULESET_QUEUE_XT)
-		ret = xt_install(c, err, err_len);
+	if (!ret)
+		ret = complete(c, how, err, err_len);
 	if (ret) {
 		ruleset_remove();
 	} else {
@@ -736,9 +840,9 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 				       i == 1 ? &upstreams : &services, v4);
 		}
 	}
-	fprintf(out, "flush chain inet " RULESET_TABLE " tcp_packet\ntable inet " RULESET_TABLE
+	fprintf(out, "flush chain inet " RULESET_TABLE " catch\ntable inet " RULESET_TABLE
 		" {\n");
-	print_tcp_packet(out, &ports);
+	print_catch(out, &ports);
 	fprintf(out, "}\n");
 	if (fclose(out))
 		goto out_text;

@@ -170,6 +170,17 @@ START_TEST(marks_and_queues)
 	reset();
 	add("192.0.2.0/24", 80, 80);
 	expect_text(RULESET_QUEUE_NFT, "meta mark set meta mark and 0x000fffff or 0x4d500000", true);
+	/* After and before all other chains; what is between sees the other destination. */
+	expect_text(RULESET_QUEUE_NFT, "hook prerouting priority 2147483647\n\t\tpolicy accept\n"
+		    "\t\tmeta mark and 0xfff00000 == 0x4d500000 goto hide\n", true);
+	expect_text(RULESET_QUEUE_NFT, "hook input priority -2147483648\n\t\tpolicy accept\n"
+		    "\t\tmeta mark and 0xfff00000 == 0x4d500000 goto restore\n", true);
+	expect_text(RULESET_QUEUE_NFT, "meta nfproto ipv4 meta priority set @nh,128,32 "
+		    "@nh,128,32 set 0xc0000008\n", true);
+	expect_text(RULESET_QUEUE_NFT, "in chain restore4: @nh,128,32 set meta priority\n", true);
+	expect_text(RULESET_QUEUE_NFT, "meta nfproto ipv6 meta priority set @nh,192,32 "
+		    "@nh,192,32 set 0x3fff0d50\n", true);
+	expect_text(RULESET_QUEUE_NFT, "in chain restore6: @nh,192,32 set meta priority\n", true);
 	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210\n", true);
 	expect_text(RULESET_QUEUE_NFT, "NFQUEUE", false);
 	expect_text(RULESET_QUEUE_XT, "queue flags", false);
@@ -215,7 +226,7 @@ static void expect_ports(const char *test)
 	snprintf(line, sizeof(line), "\t\t%s%s%sjump to_service\n", *test ? "th dport " : "", test,
 		 *test ? " " : "");
 	expect_text(RULESET_QUEUE_NFT, line, true);
-	snprintf(line, sizeof(line), "\t\t%s%s%sjump from_server\n", *test ? "th sport " : "", test,
+	snprintf(line, sizeof(line), "\t\t%s%s%sgoto from_server\n", *test ? "th sport " : "", test,
 		 *test ? " " : "");
 	expect_text(RULESET_QUEUE_NFT, line, true);
 }
