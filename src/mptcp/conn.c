@@ -364,6 +364,10 @@ bool mptcp_join_must_wait(struct mptcp_conn *conn)
 	const struct mptcp_subflow *sf;
 	unsigned pending = 0;
 
+	if (conn->state < MPTCP_ESTABLISHED) {
+		counter_inc(conn->env->counters, CNT_MP_JOIN_EARLY);
+		return true;
+	}
 	list_for_each(sf, &conn->subflows, link)
 		pending += sf->join && sf->state == MPTCP_SUBFLOW_HANDSHAKE;
 	if (pending < JOINS_PENDING_MAX)
@@ -486,12 +490,12 @@ size_t mptcp_memory(const struct mptcp_conn *conn)
 	const struct mptcp_subflow *sf;
 
 	list_for_each(sf, &conn->subflows, link) {
-		n += sf->tcp.ooo.memory + stream_memory(&sf->hoard);
+		n += sf->tcp.ooo.memory + stream_memory(&sf->hoard) + stream_memory(&sf->held);
 		n += sf->map_count * sizeof(struct mptcp_map);
 		if (sf->map_buffer)
 			n += UINT16_MAX;
 	}
-	return n;
+	return n + mptcp_recv_edges_memory(conn);
 }
 
 /* ---- input ------------------------------------------------------------------ */

@@ -106,6 +106,7 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
 /* The same of a DATA_ACK in a fallback. */
 void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window);
 void mptcp_recv_free_edges(struct mptcp_conn *conn);
+size_t mptcp_recv_edges_memory(const struct mptcp_conn *conn);
 /* The subflow's bytes are the stream from now on, those of an unfinished mapping and those
  * held too. */
 void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us);

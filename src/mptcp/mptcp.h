@@ -393,7 +393,8 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 /* Sends an RST, in version 1 with MP_TCPRST, in answer to `p`. */
 void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,
 		       enum mptcp_reset_reason reason, const struct packet_sink *sink);
-/* Whether the connection has as many joins under way as it may: let the SYN be repeated. */
+/* Whether to drop the SYN of a join, which is repeated then: as many are under way as may be, or
+ * the connection is not established yet, so that no HMAC can be made (section 3.2). */
 bool mptcp_join_must_wait(struct mptcp_conn *conn);
 /* Opens another subflow; NULL if the connection cannot have one now, or the peer forbade
  * joins to its address of the first subflow and `tx` leads there. */

@@ -215,6 +215,11 @@ void mptcp_recv_free_edges(struct mptcp_conn *conn)
 	conn->edges = NULL;
 }
 
+size_t mptcp_recv_edges_memory(const struct mptcp_conn *conn)
+{
+	return conn->edges ? sizeof(*conn->edges) : 0;
+}
+
 /* ---- mappings ----------------------------------------------------------------- */
 
 static struct mptcp_map *map_new(struct mptcp_subflow *sf)

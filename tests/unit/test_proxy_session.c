@@ -2,6 +2,8 @@
 /*
  * Sessions from begin to end, in the world of proxy_world.h.
  */
+#include <stdio.h>
+
 #include "proxy_world.h"
 
 #include "base/log.h"
@@ -700,8 +702,9 @@ START_TEST(joins_find_their_session)
 }
 END_TEST
 
-START_TEST(joins_before_establishment_are_refused)
+START_TEST(joins_before_establishment_wait)
 {
+	struct wire third_ack;
 	struct packet p;
 	uint32_t token;
 
@@ -711,12 +714,53 @@ START_TEST(joins_before_establishment_are_refused)
 	connected(0, 0);
 	client_receive();
 	token = w.conn->remote_token;
-	wire_clear(&w.up);
+	third_ack = w.up;
+	memset(&w.up, 0, sizeof(w.up));
+	ck_assert_int_eq(give("192.0.2.9:9", TCP_SYN, 1, false, token), PROXY_TAKE);
+	ck_assert_uint_eq(w.down.count, 0);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_EARLY), 1);
+	/* Nothing was left of it: it is answered when it comes again. */
+	w.up = third_ack;
+	proxy_receive();
 	ck_assert_int_eq(give("192.0.2.9:9", TCP_SYN, 1, false, token), PROXY_TAKE);
 	ck_assert_uint_eq(w.down.count, 1);
 	ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &p), 0);
-	ck_assert(p.tcp.flags & TCP_RST);
+	ck_assert(p.tcp.flags == (TCP_SYN | TCP_ACK));
 	ck_assert_int_eq(p.tuple.dst.port, 9);
+	world_end();
+}
+END_TEST
+
+/* Those who know a token and no key hold up a client's joins until they time out, no longer;
+ * other clients not at all. */
+START_TEST(joins_under_way_are_bounded_for_each_client)
+{
+	char from[32];
+	uint32_t token;
+
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+	token = w.conn->remote_token;
+	for (int i = 0; i < 4; i++) {
+		snprintf(from, sizeof(from), "192.0.2.66:%d", 1000 + i);
+		ck_assert_int_eq(give(from, TCP_SYN, 1, false, token), PROXY_TAKE);
+	}
+	ck_assert_uint_eq(w.down.count, 4);
+	for (int i = 0; i < 50; i++) {
+		snprintf(from, sizeof(from), "192.0.2.66:%d", 2000 + i);
+		ck_assert_int_eq(give(from, TCP_SYN, 1, false, token), PROXY_TAKE);
+	}
+	ck_assert_uint_eq(w.down.count, 4);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_PENDING), 50);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_IN), 4);
+	/* A SYN of one of the four that comes again is no fifth. */
+	ck_assert_int_eq(give("192.0.2.66:1000", TCP_SYN, 1, false, token), PROXY_TAKE);
+	ck_assert_uint_eq(w.down.count, 5);
+	run(120 * SECOND);
+	ck_assert_int_eq(give("192.0.2.9:9", TCP_SYN, 1, false, token), PROXY_TAKE);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_PENDING), 50);
+	ck_assert_uint_eq(count(CNT_MP_JOIN_IN), 5);
+	ck_assert_int_eq(w.conn->state, MPTCP_ESTABLISHED);
 	world_end();
 }
 END_TEST
@@ -932,6 +976,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  server_resets, client_resets, robbed_client_is_left_alone,
 	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
-	  joins_before_establishment_are_refused, path_mtu_is_believed_with_care,
+	  joins_before_establishment_wait,
+	  joins_under_way_are_bounded_for_each_client, path_mtu_is_believed_with_care,
 	  old_flows_answer, time_wait_answers,
 	  arbitrary_packets_do_no_harm, status_lists_sessions, config_is_replaced)
