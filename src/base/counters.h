@@ -94,7 +94,7 @@
 	X(MP_REMOVE_ADDR_OUT, "mp_remove_addr_out", "REMOVE_ADDR sent, repetitions included") \
 	X(MP_PRIO_IN, "mp_prio_in", "MP_PRIO received")                                      \
 	X(MP_PRIO_OUT, "mp_prio_out", "MP_PRIO sent, repetitions included")                  \
-	X(MP_SUBFLOW_REMOVED, "mp_subflow_removed", "subflows reset because either side removed an address") \
+	X(MP_SUBFLOW_REMOVED, "mp_subflow_removed", "subflows ended because either side removed an address") \
 	X(MP_FASTCLOSE_IN, "mp_fastclose_in", "MP_FASTCLOSE received")                       \
 	X(MP_FASTCLOSE_OUT, "mp_fastclose_out", "MP_FASTCLOSE sent")                         \
 	X(MP_TCPRST_IN, "mp_tcprst_in", "MP_TCPRST received")                                \

@@ -10,6 +10,11 @@
  *	        -> UNANSWERED   said ADD_ADDR_SENDS times, further and further apart
  *	any of them -> WITHDRAWN -> FREE, once REMOVE_ADDR was said REMOVE_SENDS times
  *
+ * What is withdrawn may work still, or be gone.  Its subflows get no new data; the peer is told
+ * and closes them.  (Linux expects that: it accepts another address in exchange for one whose
+ * subflow it closed itself.)  If it does not, we do a little later, by FIN as section 3.4.2 wants
+ * it for what works, or by RST for what is gone.
+ *
  * REMOVE_ADDR has no echo, so it is repeated; and an address that comes back gets a new id,
  * lest a late repetition take it away again.  Version 0 has no echoes at all: ADD_ADDR is
  * said twice.
@@ -41,6 +46,8 @@
 /* Between repetitions, and for the answer to a probe; longer where the path is. */
 #define ADD_ADDR_WAIT_US  1000000u
 #define PROBE_WAIT_US     300000u
+/* For a REMOVE_ADDR, repeated perhaps, to be heeded before we close subflows ourselves. */
+#define WITHDRAW_WAIT_US  2000000u
 
 static const char *const state_names[] = {
 	[MPTCP_ADDRESS_FREE] = "free",
@@ -179,7 +186,8 @@ static bool others_usable(const struct mptcp_conn *conn, uint8_t id)
 	return false;
 }
 
-static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, uint64_t now_us)
+static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, bool gone,
+		     uint64_t now_us)
 {
 	bool spare = others_usable(conn, l->id);
 	struct mptcp_subflow *sf;
@@ -187,10 +195,18 @@ static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, uin
 	if (!l->id)
 		conn->initial_withdrawn = true;
 	list_for_each(sf, &conn->subflows, link) {
-		if (sf->local_id != l->id || (!spare && sf->state != MPTCP_SUBFLOW_HANDSHAKE))
+		if (sf->local_id != l->id || sf->reset_pending)
 			continue;
-		counter_inc(conn->env->counters, CNT_MP_SUBFLOW_REMOVED);
-		mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "our address was withdrawn");
+		if (sf->state == MPTCP_SUBFLOW_HANDSHAKE) {
+			counter_inc(conn->env->counters, CNT_MP_SUBFLOW_REMOVED);
+			mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "our address was withdrawn");
+		} else if (spare && sf->state == MPTCP_SUBFLOW_ACTIVE) {
+			counter_inc(conn->env->counters, CNT_MP_SUBFLOW_REMOVED);
+			sf->withdrawal_us = now_us + WITHDRAW_WAIT_US;
+			sf->withdrawn_gone = gone;
+			if (gone)
+				mptcp_subflow_silent(sf, now_us);
+		}
 	}
 	/* What was never said need not be taken back. */
 	set_state(conn, l, l->state == MPTCP_ADDRESS_WAITING && !l->sent ? MPTCP_ADDRESS_FREE
@@ -210,12 +226,14 @@ void mptcp_set_endpoints(struct mptcp_conn *conn, const struct mptcp_endpoint *l
 
 		while (k < count && !same_endpoint(&list[k], &l->ep))
 			k++;
-		if (in_force(l) && k == count)
-			withdraw(conn, l, now_us);
+		if (in_force(l) && (k == count || list[k].gone))
+			withdraw(conn, l, k < count, now_us);
 	}
 	for (size_t k = 0; k < count; k++) {
 		struct mptcp_local_address *l = find_endpoint(conn, &list[k]);
 
+		if (list[k].gone)
+			continue;
 		if (!l) {
 			announce(conn, &list[k], now_us);
 		} else if (l->ep.backup != list[k].backup) {
@@ -223,6 +241,22 @@ void mptcp_set_endpoints(struct mptcp_conn *conn, const struct mptcp_endpoint *l
 			set_backups(conn, l->id, l->ep.backup, now_us);
 		}
 	}
+}
+
+/* The peer has not closed it. */
+static void end_withdrawn(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	sf->withdrawal_us = TIMER_NEVER;
+	/* Meanwhile it may have become the only one. */
+	if (sf->state != MPTCP_SUBFLOW_ACTIVE || !others_usable(sf->conn, sf->local_id))
+		return;
+	if (sf->withdrawn_gone || sf->stale) {
+		mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "our address was withdrawn");
+		return;
+	}
+	mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "our address was withdrawn");
+	sf->tcp.orphan = true;
+	tcp_close(&sf->tcp, now_us);
 }
 
 bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *dst, uint8_t *id,
@@ -403,6 +437,8 @@ void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us)
 
 void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us)
 {
+	if (now_us >= sf->withdrawal_us)
+		end_withdrawn(sf, now_us);
 	if (now_us < sf->removal_deadline_us)
 		return;
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE)

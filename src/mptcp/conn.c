@@ -222,6 +222,7 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->created_us = now_us;
 	sf->join_ack_deadline_us = TIMER_NEVER;
 	sf->removal_deadline_us = TIMER_NEVER;
+	sf->withdrawal_us = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
 	sf->copied_to = conn->snd_una;
@@ -559,7 +560,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	else if (events & TCP_EVENT_TIMEOUT)
 		mptcp_subflow_died(sf, "timed out", now_us);
 	else if (events & TCP_EVENT_CLOSED && conn->mode == MPTCP_MODE_MPTCP &&
-		 conn->state != MPTCP_TIME_WAIT && conn->state < MPTCP_FASTCLOSE_WAIT)
+		 conn->state < MPTCP_TIME_WAIT && !(sf->tcp.state == TCP_TIME_WAIT && sf->tcp.ack_now))
 		mptcp_subflow_died(sf, "closed", now_us);
 }
 
@@ -753,6 +754,7 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 		if (conn->state != MPTCP_FASTCLOSE_WAIT) {
 			EARLIER(tcp_deadline(&sf->tcp));
 			EARLIER(sf->removal_deadline_us);
+			EARLIER(sf->withdrawal_us);
 		}
 		EARLIER(sf->join_ack_deadline_us);
 	}

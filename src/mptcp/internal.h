@@ -197,7 +197,8 @@ bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *ds
 void mptcp_address_joined(struct mptcp_conn *conn, uint8_t id, uint64_t now_us);
 /* An acceptable packet came on a subflow whose address the peer removed. */
 void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us);
-/* ... and none did in time, perhaps. */
+/* ... and none did in time, perhaps; or the peer should have closed one whose address we
+ * removed. */
 void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us);
 /* Some may be due, or can be sent now that could not before: the next output looks. */
 static inline void mptcp_signals_look(struct mptcp_conn *conn)

@@ -152,6 +152,8 @@ struct mptcp_endpoint {
 	struct ip_endpoint local;       /* what its joins are sent to when they arrive here
 					 * (differs behind a NAT); port 0: any */
 	bool backup;
+	bool gone;                      /* it cannot be reached at present: as if it were not on
+					 * the list, but its subflows are past saving, too */
 };
 
 enum mptcp_address_state {
@@ -232,6 +234,8 @@ struct mptcp_subflow {
 					 * is reset */
 	uint64_t removal_probe_us;      /* ... what is heard before that proves nothing */
 	uint8_t removal_probes;
+	uint64_t withdrawal_us;         /* we removed ours: then it is closed at the latest ... */
+	bool withdrawn_gone;            /* ... by RST, because the address is gone */
 	bool data_acked;                /* a DATA_ACK has come this way */
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
@@ -418,7 +422,7 @@ void mptcp_subflow_free(struct mptcp_subflow *sf);
 /*
  * The addresses that the peer may join from now on, at most MPTCP_LOCAL_MAX / 2.  Compared
  * with those of the call before: new ones are announced with ADD_ADDR, missing ones withdrawn
- * with REMOVE_ADDR and their subflows reset (unless no other is usable), changed priorities
+ * with REMOVE_ADDR and their subflows closed (unless no other is usable), changed priorities
  * told with MP_PRIO.  The address of the first subflow, which is id 0, is not announced, but
  * withdrawn when it was in a list and is no more.  Does nothing before the connection is
  * established or after a fallback.

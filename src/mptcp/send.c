@@ -330,7 +330,8 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 bool mptcp_subflow_usable(const struct mptcp_subflow *sf)
 {
 	return sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
-	       ((!sf->stale && sf->removal_deadline_us == TIMER_NEVER) ||
+	       ((!sf->stale && sf->removal_deadline_us == TIMER_NEVER &&
+		 sf->withdrawal_us == TIMER_NEVER) ||
 		sf->conn->subflow_count == 1);
 }
 
@@ -720,6 +721,11 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 		sf->tcp.want_send = wants_data(sf);
 		drain_tcp(sf, true, sink, now_us);
 	}
+	/* Those that owed the ACK of a FIN. */
+	if (conn->mode == MPTCP_MODE_MPTCP && conn->state < MPTCP_TIME_WAIT)
+		list_for_each_safe(sf, tmp, &conn->subflows, link)
+			if (sf->tcp.state == TCP_TIME_WAIT && !sf->reset_pending)
+				mptcp_subflow_died(sf, "closed", now_us);
 	if (conn->signals && now_us >= conn->signal_deadline_us &&
 	    conn->state >= MPTCP_ESTABLISHED)
 		mptcp_signals_output(conn, sink, now_us);

@@ -27,9 +27,12 @@ void session_tell_endpoints(struct session *s, uint64_t now_us)
 	struct mptcp_endpoint list[PROXY_ENDPOINTS_MAX];
 	size_t n = 0;
 
-	for (size_t i = 0; i < config->endpoint_count; i++)
-		if (!(s->proxy->absent_endpoints & 1u << i) && is_for(&config->endpoints[i], s))
-			list[n++] = config->endpoints[i].ep;
+	for (size_t i = 0; i < config->endpoint_count; i++) {
+		if (!is_for(&config->endpoints[i], s))
+			continue;
+		list[n] = config->endpoints[i].ep;
+		list[n++].gone = s->proxy->absent_endpoints & 1u << i;
+	}
 	mptcp_set_endpoints(s->conn, list, n, now_us);
 }
 

@@ -10,6 +10,8 @@ lab_test
 
 ip -n "$NS_G" addr add 10.2.0.9/24 dev g2
 on_client ip mptcp endpoint flush
+# Not one more than is in use: the client has to take the new one in exchange for the old one.
+on_client ip mptcp limits set subflow 1 add_addr_accepted 1
 daemon_start ep1.address=10.2.0.9
 mib_mark
 capture_start all c1 c2
@@ -47,6 +49,8 @@ is "$(frames 'tcp.options.mptcp.subtype == 4 && tcp.srcport == 7007 && tcp.optio
 	3 "REMOVE_ADDR of the first number was said three times" ||
 	diag "of any: $(frames 'tcp.options.mptcp.subtype == 4 && tcp.srcport == 7007')"
 is "$(mib_diff MPJoinSynAckRx)" 3 "the client joined each time"
+is "$(frames 'tcp.flags.reset == 1 && tcp.srcport == 7007')" 0 \
+	"we reset no subflow: the client closes those it is told of"
 is "$(mib_diff "$FALLBACKS")" 0 "no fallback"
 no_expert_errors
 diag "$(mib_all)"

@@ -839,7 +839,7 @@ static inline void script_write_(uint64_t len)
 	}
 }
 
-/* ADDRESS [port N] [local ADDRESS [lport N]] [backup] */
+/* ADDRESS [port N] [local ADDRESS [lport N]] [backup] [gone] */
 static inline void script_endpoint_(const char *line)
 {
 	struct mptcp_endpoint *e = &script_.endpoints[script_.endpoint_count++];
@@ -860,6 +860,8 @@ static inline void script_endpoint_(const char *line)
 			e->local.port = (uint16_t)script_number_(&line);
 		} else if (!strcmp(word, "backup")) {
 			e->backup = true;
+		} else if (!strcmp(word, "gone")) {
+			e->gone = true;
 		} else {
 			script_fail_("endpoint: %s", word);
 		}

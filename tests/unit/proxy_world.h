@@ -378,14 +378,19 @@ static inline void client_turn(void)
 		mptcp_subflow_free(sf);
 }
 
-static inline void client_open(void)
+static inline void client_open_from(const char *from)
 {
 	struct flow_tuple tx;
 
-	client_tuple(&tx, "192.0.2.1:4000");
+	client_tuple(&tx, from);
 	w.conn = mptcp_new_active(&w.env, &w.mptcp, &tx, NULL, client_deliver, w.now);
 	ck_assert_ptr_nonnull(w.conn);
 	client_turn();
+}
+
+static inline void client_open(void)
+{
+	client_open_from("192.0.2.1:4000");
 }
 
 /* All that is under way to the client arrives. */

@@ -229,14 +229,68 @@ START_TEST(withdrawn_address_takes_its_subflows_along)
 	       "! to b 198.51.100.9 80",
 	       "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
 	       "! endpoints",
-	       "> b RA tcprst(0)",
 	       "> a A dss(A0) remove_addr(1)",
+	       /* It is not used any more, and the client closes it. */
+	       "! write 10", "> a PA len 10 dss(A0 M0+10@1)", "< a A dss(a10)",
+	       "< b FA dss(a10)", "> b FA dss(A0)", "< b A dss(a10)",
 	       "? subflows 1", "? mp_subflow_removed 1",
 	       "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0)",
 	       /* Nothing answers REMOVE_ADDR: it is said three times, by all subflows. */
 	       "+ 1s", "> c A dss(A0) remove_addr(1)",
 	       "+ 3s", "> a A dss(A0) remove_addr(1)",
 	       "+ 100s", "? mp_remove_addr_out 3");
+}
+END_TEST
+
+#define JOIN_ENDPOINT \
+	"! endpoint 198.51.100.9", "! endpoints", \
+	"> a A dss(A0) add_addr(1 198.51.100.9)", \
+	"! to b 198.51.100.9 80", \
+	"< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)"
+
+/* A client that does not: FIN, because the subflow works (section 3.4.2). */
+START_TEST(subflow_of_a_withdrawn_address_is_closed)
+{
+	SCRIPT(1, OPEN, JOIN_ENDPOINT,
+	       "! endpoints",
+	       "> a A dss(A0) remove_addr(1)",
+	       /* It may go on sending there. */
+	       "< b PA len 5 dss(a0 m0+5@1)", "= 5",
+	       "+ 500ms", "> b A dss(A5)", "> a A dss(A5) remove_addr(1)",
+	       "+ 1s", "> a A dss(A5) remove_addr(1)",
+	       "? subflows 2",
+	       "+ 500ms", "> b FA dss(A5)",
+	       "< b PA len 5 dss(a0 m5+5@6)", "= 10",
+	       "+ 1s", "> b A dss(A10)",
+	       "< b FA dss(a0)", "> b A dss(A10)",
+	       "? subflows 1", "? mp_subflow_removed 1");
+}
+END_TEST
+
+/* Where the address is gone, others carry its data at once, and the FIN is an RST. */
+START_TEST(subflow_of_an_address_that_is_gone_is_reset)
+{
+	SCRIPT(1, OPEN, JOIN_ENDPOINT, "< a A dss(a0) prio(backup)",
+	       "! write 100", "> b PA len 100 dss(A0 m0+100@1)",
+	       "! endpoint 198.51.100.9 gone", "! endpoints",
+	       "> a PA len 100 dss(A0 M0+100@1)",
+	       "> a A dss(A0) remove_addr(1)",
+	       "< a A dss(a100)",
+	       "? subflows 2");
+}
+END_TEST
+
+/* What was the spare when the address went may not be any more. */
+START_TEST(withdrawn_address_is_used_if_nothing_else_is_left)
+{
+	SCRIPT(1, OPEN, JOIN_ENDPOINT,
+	       "! endpoints",
+	       "> a A dss(A0) remove_addr(1)",
+	       "< a RA", "? subflows 1",
+	       "! write 10", "> b PA len 10 dss(A0 m0+10@1)", "< b A dss(a10)",
+	       "+ 1s", "> b A dss(A0) remove_addr(1)", "+ 2s", "> b A dss(A0) remove_addr(1)",
+	       "+ 60s",
+	       "? subflows 1");
 }
 END_TEST
 
@@ -618,8 +672,10 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  signal_does_not_swallow_a_data_ack, announcements_are_paced,
 	  add_addr_of_version_0, join_to_an_endpoint, join_through_a_nat,
 	  port_of_the_first_subflow_is_meant, address_of_the_first_subflow_is_not_announced,
-	  withdrawn_address_takes_its_subflows_along, the_last_subflow_outlives_its_address,
-	  several_are_removed_at_once, unsaid_address_is_dropped_silently, address_that_comes_back,
+	  withdrawn_address_takes_its_subflows_along, subflow_of_a_withdrawn_address_is_closed,
+	  subflow_of_an_address_that_is_gone_is_reset,
+	  withdrawn_address_is_used_if_nothing_else_is_left,
+	  the_last_subflow_outlives_its_address, several_are_removed_at_once, unsaid_address_is_dropped_silently, address_that_comes_back,
 	  too_many_addresses_are_counted, received_add_addr_is_echoed, wrong_hmac_is_ignored,
 	  known_id_keeps_its_address, received_addresses_are_bounded, removed_address_is_probed,
 	  removed_address_that_is_silent_is_reset,

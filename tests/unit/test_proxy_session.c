@@ -765,6 +765,66 @@ START_TEST(joins_under_way_are_bounded_for_each_client)
 }
 END_TEST
 
+/* ---- endpoints ------------------------------------------------------------------ */
+
+static void add_endpoint(const char *address)
+{
+	struct mptcp_endpoint *ep = &w.config.endpoints[w.config.endpoint_count++].ep;
+
+	ck_assert_int_eq(ip_addr_parse(address, &ep->announced.addr), 0);
+	ep->local = ep->announced;
+}
+
+/* The ids that the client knows, as bits. */
+static unsigned known_ids(void)
+{
+	unsigned ids = 0;
+
+	for (unsigned i = 0; w.conn->addresses && i < MPTCP_REMOTE_MAX; i++)
+		if (w.conn->addresses->remote[i].known)
+			ids |= 1u << w.conn->addresses->remote[i].id;
+	return ids;
+}
+
+/* A private address is of use to clients that have one themselves. */
+START_TEST(endpoints_are_announced_to_whom_they_help)
+{
+	for (int private = 0; private < 2; private++) {
+		world_begin(PROXY_CONNECT_FIRST);
+		add_endpoint("203.0.113.9");
+		add_endpoint("10.9.9.9");
+		client_open_from(private ? "10.0.0.1:4000" : "192.0.2.1:4000");
+		run(5000);
+		connected(0, 0);
+		run(3 * SECOND);
+		ck_assert_uint_eq(known_ids(), private ? 1u << 1 | 1u << 2 : 1u << 1);
+		world_end();
+	}
+}
+END_TEST
+
+START_TEST(endpoints_come_and_go)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	add_endpoint("203.0.113.9");
+	add_endpoint("203.0.113.10");
+	establish();
+	run(3 * SECOND);
+	ck_assert_uint_eq(known_ids(), 1u << 1 | 1u << 2);
+	proxy_set_absent(w.proxy, 1);
+	run(5 * SECOND);
+	ck_assert_uint_eq(known_ids(), 1u << 2);
+	proxy_set_absent(w.proxy, 0);
+	run(5 * SECOND);
+	ck_assert_uint_eq(known_ids(), 1u << 2 | 1u << 3);
+	w.config.endpoint_count = 1;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	run(5 * SECOND);
+	ck_assert_uint_eq(known_ids(), 1u << 3);
+	world_end();
+}
+END_TEST
+
 START_TEST(path_mtu_is_believed_with_care)
 {
 	uint8_t icmp[128] = { 0 };
@@ -977,6 +1037,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_wait,
-	  joins_under_way_are_bounded_for_each_client, path_mtu_is_believed_with_care,
+	  joins_under_way_are_bounded_for_each_client,
+	  endpoints_are_announced_to_whom_they_help, endpoints_come_and_go, path_mtu_is_believed_with_care,
 	  old_flows_answer, time_wait_answers,
 	  arbitrary_packets_do_no_harm, status_lists_sessions, config_is_replaced)
