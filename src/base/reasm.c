@@ -16,7 +16,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/seq.h"
@@ -323,6 +322,25 @@ out:
 		pool_put_size(r->pool, (uint8_t *)c, c->size);
 	}
 	return err ? err : (long)(r->bytes - before);
+}
+
+bool reasm_held(const struct reasm *r, uint64_t offset, size_t len, struct reasm_range *held)
+{
+	const struct reasm_chunk *c = find(r, offset);
+	const uint64_t end = offset + len;
+
+	if (!c)
+		c = chunk_first(r);
+	else if (seq64_leq(chunk_end(c), offset))
+		c = chunk_next(r, c);
+	if (!c || seq64_geq(c->begin, end))
+		return false;
+	held->begin = seq64_max(c->begin, offset);
+	held->end = chunk_end(c);
+	while (seq64_lt(held->end, end) && (c = chunk_next(r, c)) && c->begin == held->end)
+		held->end = chunk_end(c);
+	held->end = seq64_min(held->end, end);
+	return true;
 }
 
 size_t reasm_peek(struct reasm *r, uint64_t offset, const uint8_t **data)

@@ -13,6 +13,7 @@
 #ifndef BASE_REASM_H
 #define BASE_REASM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,11 @@ void reasm_fini(struct reasm *r);
  */
 long reasm_insert(struct reasm *r, uint64_t offset, const uint8_t *data, size_t len,
 		  struct reasm_range *where);
+/*
+ * The first stretch of [offset, offset + len) that is held already, into *held; false if
+ * none is.
+ */
+bool reasm_held(const struct reasm *r, uint64_t offset, size_t len, struct reasm_range *held);
 /*
  * The bytes held at `offset`, in place: sets *data and returns how many are
  * contiguous there in one piece; 0 if `offset` is not held.  Bytes before

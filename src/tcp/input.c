@@ -113,19 +113,32 @@ static void note_sack(struct tcp_conn *tc, const struct reasm_range *where)
 	tc->sack_count = (uint8_t)n;
 }
 
+/* Of `len` bytes at `seq`, RCV.NXT or after it, the first stretch that is held already is to
+ * be reported (RFC 2883, section 4). */
+static void note_held(struct tcp_conn *tc, uint32_t seq, size_t len)
+{
+	uint64_t offset = tc->rcv_offset + (uint32_t)(seq - tc->rcv_nxt);
+	struct reasm_range held;
+
+	if (reasm_held(&tc->ooo, offset, len, &held))
+		set_dsack(tc, seq + (uint32_t)(held.begin - offset),
+			  seq + (uint32_t)(held.end - offset));
+}
+
 static void keep_out_of_order(struct tcp_conn *tc, uint32_t seq, const uint8_t *data, size_t len)
 {
 	uint64_t offset = tc->rcv_offset + (uint32_t)(seq - tc->rcv_nxt);
 	struct reasm_range where;
-	long n = reasm_insert(&tc->ooo, offset, data, len, &where);
+	long n;
 
+	note_held(tc, seq, len);
+	n = reasm_insert(&tc->ooo, offset, data, len, &where);
 	if (n < 0) {
 		counter_inc(tc->env->counters, CNT_TCP_OOO_DROPPED);
 		return;
 	}
 	if (n == 0) {
 		counter_inc(tc->env->counters, CNT_TCP_DUP);
-		set_dsack(tc, seq, seq + (uint32_t)len);
 	} else {
 		counter_inc(tc->env->counters, CNT_TCP_OOO);
 		tc->bytes_received += (uint64_t)n;
@@ -191,6 +204,8 @@ static void input_data(struct tcp_conn *tc, const struct packet *p, uint64_t now
 		rx->data = data;
 		rx->len = len;
 		rx->seq = seq;
+		if (gap && data == p->payload)  /* else older bytes come first */
+			note_held(tc, seq, len);
 		advance(tc, len);
 		tc->bytes_received += len;
 		if (gap)

@@ -306,6 +306,15 @@ static void model_insert(uint64_t *seed, uint64_t start)
 		len = MODEL - at;
 	for (size_t i = 0; i < len; i++)
 		data[i] = (uint8_t)unit_random(seed);
+	for (begin = at; begin < at + len && !model.held[begin]; begin++)
+		;
+	for (end = begin; end < at + len && model.held[end]; end++)
+		;
+	ck_assert_int_eq(reasm_held(&r, start + at, len, &where), begin < at + len);
+	if (begin < at + len) {
+		ck_assert_uint_eq(where.begin, start + begin);
+		ck_assert_uint_eq(where.end, start + end);
+	}
 	got = reasm_insert(&r, start + at, data, len, want_where ? &where : NULL);
 	if (got == -ENOBUFS) {
 		ck_assert(r.range_count == r.chunk_max ||

@@ -475,6 +475,35 @@ START_TEST(sack_blocks)
 	tcp_request_ack(&tc);
 	expect(TCP_ACK, 1, 401, 0);
 	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	/* Part of a segment is held: at its end, at its beginning. */
+	input(seg(TCP_ACK, 451, 1, 100));
+	expect(TCP_ACK, 1, 401, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 2);
+	expect_sack(0, 501, 551);
+	expect_sack(1, 451, 601);
+	input(seg(TCP_ACK, 551, 1, 100));
+	expect(TCP_ACK, 1, 401, 0);
+	expect_sack(0, 551, 601);
+	expect_sack(1, 451, 651);
+	/* Two parts: the first one. */
+	input(seg(TCP_ACK, 701, 1, 50));
+	expect(TCP_ACK, 1, 401, 0);
+	input(seg(TCP_ACK, 601, 1, 200));
+	expect(TCP_ACK, 1, 401, 0);
+	expect_sack(0, 601, 651);
+	expect_sack(1, 451, 801);
+	/* Of one that fills the gap: what is behind it; before it goes what is older. */
+	input(seg(TCP_ACK, 401, 1, 100));
+	ck_assert_uint_eq(tcp_rx_pop(&tc, &data, &seq, now), 300);
+	expect(TCP_ACK, 1, 801, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	expect_sack(0, 451, 501);
+	input(seg(TCP_ACK, 851, 1, 50));
+	expect(TCP_ACK, 1, 801, 0);
+	input(seg(TCP_ACK, 751, 1, 150));
+	expect(TCP_ACK, 1, 901, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	expect_sack(0, 751, 801);
 	finish();
 }
 END_TEST
