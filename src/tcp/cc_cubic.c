@@ -70,6 +70,7 @@ struct cubic_epoch {
 	float w_max, k, w_est, cwnd_prior;
 	float share;                    /* f^2 that k was computed with */
 	uint8_t clear_losses;           /* the last so many came without a queue */
+	bool congested;                 /* there was a loss */
 };
 
 struct cubic {
@@ -77,7 +78,6 @@ struct cubic {
 	struct hystart hystart;
 	uint64_t last_ack_us;
 	float fraction;
-	bool congested;                 /* there was a loss */
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_conn *)0)->cc_state), "cc_state");
@@ -108,7 +108,7 @@ static double share_now(const struct tcp_conn *tc, const struct cubic *c, uint64
 	struct tcp_coupling_sum sum;
 	double share;
 
-	if (tc->cfg.cc != &tcp_cc_auto || !c->congested || c->now.clear_losses >= CLEAR_LOSSES ||
+	if (tc->cfg.cc != &tcp_cc_auto || !c->now.congested || c->now.clear_losses >= CLEAR_LOSSES ||
 	    !tcp_coupling_sum(tc, now_us, &sum))
 		return 1;
 	share = tcp_coupling_alpha(&sum) * tcp_coupling_window(tc) / sum.window;
@@ -230,7 +230,7 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 		c->now.clear_losses++;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
 	c->hystart.done = true;
-	c->congested = true;
+	c->now.congested = true;
 }
 
 static void cubic_on_ecn(struct tcp_conn *tc, uint64_t now_us)

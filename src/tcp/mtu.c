@@ -99,7 +99,7 @@ void tcp_path_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us)
 		tcp_arm_rto(tc, now_us);
 }
 
-void tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_t now_us)
+bool tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_t now_us)
 {
 	/* What passes nearly everywhere, with IPv6's least MTU; then 1024 and 552. */
 	static const uint16_t steps[] = { 1220, 984, 512 };
@@ -111,15 +111,16 @@ void tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_
 		size = tc->mss;
 	tcp_mtu_lost(tc, head);
 	if (tc->unanswered < MTU_SILENT_RTOS)
-		return;
+		return false;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i] >= size)
 			continue;
 		counter_inc(tc->env->counters, CNT_TCP_MTU_BLACK_HOLE);
 		set_mss(tc, steps[i]);
 		search_again(tc, now_us + MTU_SEARCH_US);
-		return;
+		return true;
 	}
+	return false;
 }
 
 /* ---- growing again ------------------------------------------------------------------ */

@@ -123,8 +123,8 @@ void tcp_cwv_loss(struct tcp_conn *tc, uint32_t in_flight, uint64_t now_us);
 
 /* mtu.c */
 void tcp_mtu_init(struct tcp_conn *tc, uint32_t peer_mss);
-/* A retransmission timeout of `head`. */
-void tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_t now_us);
+/* A retransmission timeout of `head`; true: segments have been too large, and shrink. */
+bool tcp_mtu_timeout(struct tcp_conn *tc, const struct tcp_record *head, uint64_t now_us);
 /* Is it time for a probe? */
 void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us);
 /* tcp_send() sent `len` bytes, as *tx: the probe? */

@@ -142,8 +142,6 @@ static void make_half_hole(struct scenario *s)
 			s->link[i][d].queue_bytes = 200000;
 		}
 	s->link[0][DOWN].mtu = 1400;
-	/* Uncoupled, or what the timeouts did to the path would keep the load off it. */
-	s->cfg[1].tcp.cc = &tcp_cc_cubic;
 	s->plan[0][1].total = 10000000;
 	s->check = check_half_hole;
 }
