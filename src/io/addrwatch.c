@@ -5,7 +5,8 @@
  * One entry for each pair of address and interface, kept when the address goes, so that an
  * address that was here can be told from one that never was (joins may also be routed to this
  * machine without its having the address).  The kernel's list is read whole at start, and
- * again when messages were lost.
+ * again when messages were lost.  Only a list that was read to its end counts: until then what
+ * was known stays, because to withdraw addresses by mistake ends connections' paths.
  *
  * Owns its socket, its event and its entries; calls libmnl.
  */
@@ -27,21 +28,26 @@
 #define BUFFER_BYTES 16384
 /* Machines that make up addresses all the time must not make this grow for ever. */
 #define ENTRIES_MAX  4096u
+/* A list that changes while it is read is read again, at once and, if need be, later. */
+#define READ_TRIES   5
+#define RETRY_MS     500
 
 struct entry {
 	struct ip_addr addr;
 	uint32_t device;
 	bool present;
+	bool listed;                    /* in the list that is being read */
 };
 
 struct addrwatch {
 	struct mnl_socket *nl;
-	struct event *event;
+	struct event *event, *retry;
 	void (*changed)(void *ctx);
 	void *ctx;
 	struct entry *entries;
 	size_t count, capacity;
 	bool dirty;                     /* `changed` is to be called */
+	bool reading;                   /* a list, not news */
 };
 
 static struct entry *find(struct addrwatch *w, const struct ip_addr *addr, uint32_t device)
@@ -78,13 +84,15 @@ static void note(struct addrwatch *w, const struct ip_addr *addr, uint32_t devic
 {
 	struct entry *e = find(w, addr, device);
 
+	if (e)
+		e->listed = w->reading;
 	if (e ? e->present == present : !present)
 		return;
 	if (!e)
 		e = new_entry(w);
 	if (!e)
 		return;
-	*e = (struct entry){ *addr, device, present };
+	*e = (struct entry){ *addr, device, present, w->reading };
 	w->dirty = true;
 }
 
@@ -121,8 +129,8 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-/* Reads the kernel's list on a socket of its own; what is not in it is gone. */
-static int read_all(struct addrwatch *w)
+/* Reads the kernel's list on a socket of its own, once.  -EINTR: it changed meanwhile. */
+static int read_list(struct addrwatch *w)
 {
 	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	uint8_t buf[BUFFER_BYTES];
@@ -133,8 +141,8 @@ static int read_all(struct addrwatch *w)
 	if (!nl)
 		return -errno;
 	for (size_t i = 0; i < w->count; i++)
-		w->entries[i].present = false;
-	w->dirty = true;
+		w->entries[i].listed = false;
+	w->reading = true;
 	nlh->nlmsg_type = RTM_GETADDR;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
@@ -149,8 +157,56 @@ static int read_all(struct addrwatch *w)
 	} while (ret > MNL_CB_STOP);
 	ret = ret < 0 ? -errno : 0;
 out:
+	w->reading = false;
 	mnl_socket_close(nl);
 	return ret;
+}
+
+/* What is not in the list is gone.  0, or -errno and nothing has changed. */
+static int read_all(struct addrwatch *w)
+{
+	int ret = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && ret == -EINTR; i++)
+		ret = read_list(w);
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < w->count; i++) {
+		if (!w->entries[i].present || w->entries[i].listed)
+			continue;
+		w->entries[i].present = false;
+		w->dirty = true;
+	}
+	return 0;
+}
+
+static void tell(struct addrwatch *w)
+{
+	if (!w->dirty)
+		return;
+	w->dirty = false;
+	w->changed(w->ctx);
+}
+
+static void resynchronize(struct addrwatch *w)
+{
+	const struct timeval later = { .tv_usec = RETRY_MS * 1000 };
+	int ret = read_all(w);
+
+	if (!ret)
+		return;
+	log_warning("addresses: the kernel's list cannot be read: %s", strerror(-ret));
+	event_add(w->retry, &later);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct addrwatch *w = ctx;
+
+	(void)fd;
+	(void)what;
+	resynchronize(w);
+	tell(w);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -163,12 +219,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	(void)what;
 	while ((n = mnl_socket_recvfrom(w->nl, buf, sizeof(buf))) > 0)
 		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
-	if (n < 0 && errno == ENOBUFS && read_all(w))
-		log_warning("addresses: the kernel's list cannot be read: %s", strerror(errno));
-	if (!w->dirty)
-		return;
-	w->dirty = false;
-	w->changed(w->ctx);
+	/* Messages were lost, or one was not read whole. */
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		resynchronize(w);
+	tell(w);
 }
 
 struct addrwatch *addrwatch_new(struct event_base *base, void (*changed)(void *ctx), void *ctx,
@@ -194,7 +248,8 @@ struct addrwatch *addrwatch_new(struct event_base *base, void (*changed)(void *c
 	w->dirty = false;
 	ret = -ENOMEM;
 	w->event = event_new(base, mnl_socket_get_fd(w->nl), EV_READ | EV_PERSIST, on_readable, w);
-	if (!w->event || event_add(w->event, NULL) < 0)
+	w->retry = evtimer_new(base, on_retry, w);
+	if (!w->event || !w->retry || event_add(w->event, NULL) < 0)
 		goto fail;
 	return w;
 fail:
@@ -209,6 +264,8 @@ void addrwatch_free(struct addrwatch *w)
 		return;
 	if (w->event)
 		event_free(w->event);
+	if (w->retry)
+		event_free(w->retry);
 	if (w->nl)
 		mnl_socket_close(w->nl);
 	free(w->entries);
