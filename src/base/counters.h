@@ -116,7 +116,7 @@
 	X(SHED_SOURCE, "shed_source", "SYNs passed on: too many sessions of one client address") \
 	X(SHED_DRAINING, "shed_draining", "SYNs passed on: the daemon is draining")          \
 	X(SHED_FILES, "shed_files", "SYNs passed on: no file descriptor or socket left")     \
-	X(SHED_REPEATED, "shed_repeated", "SYNs passed on: repetitions of one that a limit had passed on") \
+	X(SHED_REPEATED, "shed_repeated", "SYNs passed on: repetitions of one that was passed on before") \
 	X(ROBBED, "robbed", "connections broken because a middlebox took options off")      \
 	X(ROBBED_PASSED, "robbed_passed", "SYNs passed on: a connection of that client was broken so") \
 	X(STATELESS_SENT, "stateless_sent", "SYNs answered without keeping state, under pressure") \

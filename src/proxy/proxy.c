@@ -225,8 +225,9 @@ static bool may_begin(struct proxy *proxy, const struct packet *p, enum counter_
 }
 
 /*
- * A SYN that a limit let pass is the server's, with all its repetitions: once the server has it,
- * a connection of ours with the same addresses and ports would break that one.
+ * A SYN that was passed on is the server's, with all its repetitions: once the server has it, a
+ * connection of ours with the same addresses and ports would break that one.  Those that come
+ * without MP_CAPABLE in the end may be overtaken (RFC 8684, section 3.1).
  */
 struct passed_syn {
 	struct flow_tuple tuple;
@@ -250,13 +251,18 @@ static bool passed_before(struct proxy *proxy, const struct packet *p, uint64_t 
 	return recent_knows(&proxy->passed, &syn, sizeof(syn), now_us);
 }
 
-static enum proxy_verdict pass_syn(struct proxy *proxy, const struct packet *p, enum counter_id why,
-				   uint64_t now_us)
+static void note_passed(struct proxy *proxy, const struct packet *p, uint64_t now_us)
 {
 	struct passed_syn syn = passed_syn(p);
 
-	counter_inc(proxy->counters, why);
 	recent_note(&proxy->passed, &syn, sizeof(syn), PROXY_PASSED_KEEP_US, now_us);
+}
+
+static enum proxy_verdict pass_syn(struct proxy *proxy, const struct packet *p, enum counter_id why,
+				   uint64_t now_us)
+{
+	counter_inc(proxy->counters, why);
+	note_passed(proxy, p, now_us);
 	return PROXY_PASS;
 }
 
@@ -573,8 +579,13 @@ enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size
 	if (f) {
 		if (checksum_bad(proxy, &p, checksum_known))
 			return PROXY_TAKE;
-		if (f->kind == FLOW_SUBFLOW)
-			return session_packet(f->session, f->sf, &p, now_us);
+		if (f->kind == FLOW_SUBFLOW) {
+			enum proxy_verdict verdict = session_packet(f->session, f->sf, &p, now_us);
+
+			if (verdict == PROXY_PASS)
+				note_passed(proxy, &p, now_us);
+			return verdict;
+		}
 		if (f->kind == FLOW_TIMEWAIT ? handle_timewait(proxy, f, &p, now_us)
 					     : handle_closed(proxy, f, &p))
 			return PROXY_TAKE;

@@ -75,7 +75,7 @@ struct proxy {
 	uint32_t worker, workers;
 	uint32_t generation;            /* of the last SYN handed over, shard.c */
 	struct stateless stateless;
-	struct recent passed;           /* SYNs with MP_CAPABLE that a limit let pass */
+	struct recent passed;           /* SYNs that are the server's own */
 	bool draining;
 };
 

@@ -433,6 +433,14 @@ START_TEST(known_id_keeps_its_address)
 	       "+ 2s",
 	       "< a A dss(a0) add_addr(5 192.0.2.78)",
 	       "> a A dss(A0) add_addr(5 192.0.2.78 echo)");
+	SCRIPT(0, OPEN,
+	       "< a A dss(a0) add_addr(5 192.0.2.77)",
+	       "< a A dss(a0) add_addr(5 192.0.2.78)",
+	       "? mp_add_addr_ignored 1",
+	       "< a A dss(a0) add_addr(5 192.0.2.77 port 99)",
+	       "< a A dss(a0) remove_addr(5)",
+	       "< a A dss(a0) add_addr(5 192.0.2.78)",
+	       "? mp_add_addr_ignored 1", "? mp_add_addr_in 3");
 }
 END_TEST
 

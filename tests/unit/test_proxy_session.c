@@ -302,6 +302,9 @@ START_TEST(plain_syn_steps_aside)
 		ck_assert_uint_eq(count(CNT_STEP_ASIDE_PLAIN_SYN), 1);
 		/* What follows belongs to the plain connection. */
 		ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, 1001, false, 0), PROXY_PASS);
+		/* So does an earlier SYN that was overtaken. */
+		ck_assert_int_eq(give_capable("192.0.2.1:4000"), PROXY_PASS);
+		ck_assert_uint_eq(count(CNT_SHED_REPEATED), 1);
 		world_end();
 	}
 }
