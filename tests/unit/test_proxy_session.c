@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/limits.h"
 #include "proxy/robbed.h"
+#include "wire/bytes.h"
 
 /* ---- connecting ----------------------------------------------------------------- */
 
@@ -618,6 +619,75 @@ START_TEST(client_vanishes_with_data_under_way)
 }
 END_TEST
 
+/* Puts an acknowledgement number into a packet of make_packet(), whose checksum is wrong then. */
+static void set_ack(uint8_t *data, uint32_t ack)
+{
+	bytes_put32(data + 20 + 8, ack);
+}
+
+/*
+ * A client that has said all (DATA_FIN and FIN) and is gone in the middle of its download: no
+ * answer comes any more; or RSTs, from a host that knows of nothing; or ACKs of what it had
+ * before, from who knows where.  The server does not go on for ever.
+ */
+START_TEST(client_that_has_ended_its_stream_vanishes)
+{
+	static const uint8_t answers[] = { 0, TCP_RST, TCP_ACK };
+
+	for (int i = 0; i < 3; i++) {
+		uint32_t ack = 0;
+		uint64_t begin;
+
+		world_begin(PROXY_CONNECT_FIRST);
+		establish();
+		w.to_send = 100;
+		w.shut = true;
+		client_turn();
+		run(SECOND);
+		ck_assert(w.server[0].shut);
+		w.server[0].out_total = UINT32_MAX;
+		run(SECOND / 100);
+		ck_assert_uint_gt(w.received, 0);
+		wire_clear(&w.down);
+		mptcp_free(w.conn);
+		w.conn = NULL;
+		begin = w.now;
+		for (int n = 0; n < 10000 && proxy_session_count(w.proxy); n++) {
+			struct wire in = w.down;
+
+			servers_ready();
+			if (proxy_deadline(w.proxy) > w.now)
+				w.now = proxy_deadline(w.proxy);
+			proxy_timeout(w.proxy, w.now);
+			flush();
+			memset(&w.down, 0, sizeof(w.down));
+			for (size_t k = 0; answers[i] && k < in.count; k++) {
+				uint8_t data[256];
+				struct packet p;
+				size_t len;
+
+				ck_assert_int_eq(packet_parse(in.q[k].data, in.q[k].len, &p), 0);
+				if (p.tcp.flags & TCP_RST)
+					continue;
+				ack = ack ? ack : p.tcp.seq;
+				len = make_packet(data, "192.0.2.1:4000", answers[i], p.tcp.ack,
+						  false, 0, 0);
+				if (answers[i] & TCP_ACK)
+					set_ack(data, ack);
+				proxy_packet(w.proxy, data, len, true, w.now);
+			}
+			flush();
+			wire_clear(&in);
+			free(in.q);
+		}
+		ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+		ck_assert(w.server[0].closed && w.server[0].reset);
+		ck_assert_uint_lt(w.now - begin, 3600 * SECOND);
+		world_end();
+	}
+}
+END_TEST
+
 START_TEST(shutdown_tells_the_client)
 {
 	world_begin(PROXY_CONNECT_FIRST);
@@ -1037,7 +1107,8 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
 	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,
 	  server_resets, client_resets, robbed_client_is_left_alone,
-	  client_vanishes_with_data_under_way, shutdown_tells_the_client,
+	  client_vanishes_with_data_under_way,
+	  client_that_has_ended_its_stream_vanishes, shutdown_tells_the_client,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_wait,
 	  joins_under_way_are_bounded_for_each_client,
