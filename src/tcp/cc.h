@@ -40,6 +40,12 @@ struct tcp_cc_ops {
 	void (*on_ecn)(struct tcp_conn *tc, uint64_t now_us);
 	/* Retransmission timeout: sets ssthresh_bytes; cwnd is set by the caller. */
 	void (*on_rto)(struct tcp_conn *tc, uint64_t now_us);
+	/*
+	 * The timeouts that on_rto was told of may well have been of segments too large for the
+	 * path.  The window stays as it is; the path need not count as congested for that.  NULL:
+	 * nothing to be done.
+	 */
+	void (*on_black_hole)(struct tcp_conn *tc);
 	/* Recovery was needless: bring back the state from before on_loss/on_rto; the
 	 * caller restores cwnd and ssthresh. */
 	void (*on_undo)(struct tcp_conn *tc, uint64_t now_us);

@@ -28,7 +28,8 @@
  * subflows by a tenth and more.
  *
  * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
- * ends it early, only guesses that the path is full.
+ * ends it early, only guesses that the path is full.  Segments that a path swallows because they
+ * are too large for it do not count: a small window is hard to raise once it is coupled.
  *
  * Losses that are no congestion.  The coupling keeps subflows from taking more of a full
  * bottleneck than one flow would, and moves them off it.  A loss that comes while the
@@ -246,6 +247,14 @@ static void cubic_on_rto(struct tcp_conn *tc, uint64_t now_us)
 	cubic(tc)->now.w_max = 0;
 }
 
+static void cubic_on_black_hole(struct tcp_conn *tc)
+{
+	struct cubic *c = cubic(tc);
+
+	c->now.congested = c->prior.congested;
+	c->now.clear_losses = c->prior.clear_losses;
+}
+
 static void cubic_on_undo(struct tcp_conn *tc, uint64_t now_us)
 {
 	struct cubic *c = cubic(tc);
@@ -275,6 +284,7 @@ const struct tcp_cc_ops tcp_cc_cubic = {
 	.on_loss = cubic_on_loss,
 	.on_ecn = cubic_on_ecn,
 	.on_rto = cubic_on_rto,
+	.on_black_hole = cubic_on_black_hole,
 	.on_undo = cubic_on_undo,
 	.on_idle = cubic_on_idle,
 };
@@ -288,6 +298,7 @@ const struct tcp_cc_ops tcp_cc_auto = {
 	.on_loss = cubic_on_loss,
 	.on_ecn = cubic_on_ecn,
 	.on_rto = cubic_on_rto,
+	.on_black_hole = cubic_on_black_hole,
 	.on_undo = cubic_on_undo,
 	.on_idle = cubic_on_idle,
 };

@@ -334,13 +334,8 @@ void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
 	tc->recovery = TCP_RECOVERY_RTO;
 	tc->recovery_end = tc->snd_nxt;
 	tcp_ecn_reduced(tc);
-	/* A black hole: what vanished was too large, and not too much.  The window grows back as
-	 * after a start. */
-	if (tcp_mtu_timeout(tc, head, now_us) && tc->undo_possible) {
-		if (tc->ssthresh_bytes < tc->undo_ssthresh)
-			tc->ssthresh_bytes = tc->undo_ssthresh;
-		tc->cfg.cc->on_undo(tc, now_us);
-	}
+	if (tcp_mtu_timeout(tc, head, now_us) && tc->undo_possible && tc->cfg.cc->on_black_hole)
+		tc->cfg.cc->on_black_hole(tc);
 	tc->dupacks = 0;
 	tc->tlp_out = tc->tlp_due = false;
 	tcp_timer_off(tc, TCP_TIMER_TLP);

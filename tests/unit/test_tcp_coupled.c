@@ -473,6 +473,33 @@ START_TEST(auto_clear_losses)
 }
 END_TEST
 
+/* Timeouts of segments that were too large: coupled as before, but the window stays small. */
+START_TEST(auto_black_hole)
+{
+	now = 100 * SEC;
+	tcp_coupling_init(&coupling);
+	for (int i = 0; i < 2; i++)
+		begin_one(i, "auto", 20, 10000);
+	for (int congested = 0; congested < 2; congested++) {
+		double fraction = congested ? 0.25 : 1, before;
+
+		for (int i = 0; congested && i < 2; i++) {
+			tc[i].cwnd_bytes = tc[i].ssthresh_bytes = 20 * MSS;
+			lose(i);
+		}
+		tc[0].cwnd_bytes = tc[0].ssthresh_bytes = 20 * MSS;
+		tc[0].cfg.cc->on_rto(&tc[0], now);
+		tc[0].cfg.cc->on_black_hole(&tc[0]);
+		ck_assert_uint_eq(tc[0].ssthresh_bytes, 14 * MSS);
+		tc[0].cwnd_bytes = 14 * MSS;
+		before = segments(0);
+		for (int i = 0; i < 10; i++)
+			round_trip(0);
+		ck_assert_double_eq_tol(segments(0) - before, 10 * 0.5294 * fraction, 0.4);
+	}
+}
+END_TEST
+
 /* cubic is not coupled. */
 START_TEST(cubic_alone)
 {
@@ -493,4 +520,4 @@ END_TEST
 
 UNIT_MAIN("coupled congestion control", lia, balia, olia, alone, slow_start, recovery,
 	  auto_curve, auto_before_a_loss, auto_friendly, auto_transition, auto_undo,
-	  auto_clear_losses, cubic_alone)
+	  auto_clear_losses, auto_black_hole, cubic_alone)
