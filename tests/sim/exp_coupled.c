@@ -40,7 +40,8 @@ static const struct exp_case shared[] = { FAMILIES(SHARED_ALL, 1.15), { 0 } };
 	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 20 ms", most_, LINK(20, 40, 20)), \
 	SHARED(cc_, tcp_, 2, ", 20 Mbit/s, 40 ms, queue 160 ms", most_, LINK(20, 40, 160)), \
 	SHARED(cc_, tcp_, 2, ", 10 Mbit/s, 150 ms, queue 150 ms", most_, LINK(10, 150, 150)), \
-	SHARED(cc_, tcp_, 2, ", 100 Mbit/s, 20 ms, queue 20 ms", most_, LINK(100, 20, 20))
+	SHARED(cc_, tcp_, 2, ", 100 Mbit/s, 20 ms, queue 20 ms", most_, LINK(100, 20, 20)), \
+	SHARED(cc_, tcp_, 2, ", the same without jitter", most_, { 100, 20, .queue_ms = 20 })
 
 /* A link that is never full, because it loses packets: there is nothing to be shared. */
 #define SHARED_LOSSY(cc_, n_)                                                            \
