@@ -69,7 +69,7 @@ static const char *const allowed[] = {
 	"clock_gettime", "clock_gettime64", "gettimeofday", "time", "getrandom", "getpid", "gettid",
 	"getuid", "geteuid", "getgid", "getegid", "sched_getaffinity", "uname",
 	/* a thread's own beginning, which may come late */
-	"set_robust_list", "rseq",
+	"set_robust_list", "rseq", "sched_getscheduler", "sched_setscheduler",
 	/* memory; mmap and mprotect are below */
 	"brk", "munmap", "mremap", "madvise", "memfd_create",
 	/* files: the configuration, /proc, the time zone */
