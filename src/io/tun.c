@@ -5,6 +5,13 @@
  * through netfilter, is routed, and is cut into segments on its way out, or by the network
  * card itself.
  *
+ * All of that would be done within our system call, often as far as the receiver's socket.
+ * So the device has NAPI: a write only puts the packet into the queue's own list, which a
+ * thread of the kernel works off (another processor, if one is free; many packets in a row).
+ * The thread must be asked for through /sys, whose files are root's whatever capabilities
+ * others have; without it the list is worked off at once, by the writer.  What waits in the
+ * list is bounded as the socket's send buffer, and a write beyond it fails.
+ *
  * The device is configured by ioctl and /proc when it is opened; it goes away with its
  * last descriptor.  ICMP errors leave by raw sockets.
  *
@@ -27,12 +34,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "wire/packet.h"
 
 /* Offsets in a TCP header. */
 #define TCP_CHECKSUM_AT 16
 #define TCP_FLAGS_AT    13
 #define TX_QUEUE_PACKETS 1000
+/* Memory of the packets that wait for the kernel's thread, per queue; several time slices of
+ * the fastest of transfers. */
+#define NAPI_QUEUE_BYTES (32 << 20)
 
 struct tun {
 	int fd;
@@ -66,12 +77,16 @@ static int open_device(struct tun *t, bool multi_queue, bool first)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR };
 	unsigned int offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-	int header_len = sizeof(struct virtio_net_hdr);
+	int header_len = sizeof(struct virtio_net_hdr), queue_bytes = NAPI_QUEUE_BYTES;
+	unsigned int features;
 	int ret;
 
 	t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (t->fd < 0)
 		return -errno;
+	/* Since Linux 4.15. */
+	if (ioctl(t->fd, TUNGETFEATURES, &features) == 0 && (features & IFF_NAPI))
+		ifr.ifr_flags |= IFF_NAPI;
 	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
 	/* Of a device with several queues, another process could open one more. */
 	if (multi_queue)
@@ -79,9 +94,28 @@ static int open_device(struct tun *t, bool multi_queue, bool first)
 	ret = ioctl_errno(t->fd, TUNSETIFF, &ifr);
 	if (!ret)
 		ret = ioctl_errno(t->fd, TUNSETVNETHDRSZ, &header_len);
+	if (!ret)
+		ret = ioctl_errno(t->fd, TUNSETSNDBUF, &queue_bytes);
 	if (!ret && ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)offload) < 0)
 		ret = -errno;
 	return ret;
+}
+
+/* Asks for a kernel thread per queue, also of those that are opened later. */
+static void use_threads(const struct tun *t)
+{
+	char path[64];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/threaded", t->name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) < 0)
+		err = errno;
+	if (fd >= 0)
+		close(fd);
+	if (err)
+		log_debug("%s: %s: workers forward their packets themselves", path,
+			  strerror(err));
 }
 
 /* The IPv4 dummy address (RFC 7600, section 4.8), good for a device that needs one. */
@@ -161,6 +195,8 @@ struct tun *tun_new(const char *name, unsigned queues, bool first, struct counte
 		ret = bring_up(t);
 	if (ret)
 		goto fail;
+	if (first)
+		use_threads(t);
 	/* IPPROTO_RAW: the packet brings its own header.  IPv6 may be missing. */
 	t->raw4 = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	t->raw6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);

@@ -19,6 +19,7 @@ worker_policies() {
 print(*sorted(os.sched_getscheduler(int(t)) for t in os.listdir("/proc/%s/task" % sys.argv[1])))' "$1"
 }
 is "$(worker_policies "$DAEMON_PID")" "0 3 3" "both workers run as batch jobs, the main thread does not"
+is "$(on_gw cat /sys/class/net/mptcp0/threaded)" 1 "their packets are forwarded by threads of the kernel"
 
 # 300 connections that stay: more than one page of a list.
 spawn "$NS_C" load "$connload" -k -c 300 -t 8 $SRV 80 /quiet/f100

@@ -181,6 +181,11 @@ is "$(status_of Seccomp)" 2 "system calls are filtered"
 is "$(status_of Seccomp_filters)" $(($(helper_status Seccomp_filters) + 1)) \
 	"by the unit, and by the daemon itself when its helper was made"
 cmp_ok "$(status_of Uid)" '>' 0 "not root"
+if in_vm test -w /sys/class/net/mptcp0/threaded; then
+	is "$(in_vm cat /sys/class/net/mptcp0/threaded)" 1 "the unit asked for threads of the kernel"
+else
+	skip 1 "/sys cannot be written in this container"
+fi
 diag "$(in_vm systemd-analyze security --no-pager $UNIT 2>/dev/null | tail -n 1)"
 
 for family in v4 v6; do
