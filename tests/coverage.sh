@@ -15,7 +15,6 @@ list=no
 top=$(cd "${srcdir:-.}" && pwd) || exit 1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-build=$PWD
 status=0
 
 for layer in base wire tcp mptcp proxy; do
@@ -23,24 +22,29 @@ for layer in base wire tcp mptcp proxy; do
 	all=0
 	for source in "$top/src/$layer"/*.c; do
 		name=$(basename "$source" .c)
-		# What no test ever linked has no counts at all: none of its lines ran.
 		if [ ! -f "src/$layer/$name.gcno" ]; then
-			echo "coverage: $build/src/$layer/$name.gcno is missing: configure with --enable-coverage" >&2
+			echo "coverage: src/$layer/$name.gcno is missing: configure with --enable-coverage" >&2
 			exit 1
 		fi
-		(cd "$work" && "${GCOV:-gcov}" -o "$build/src/$layer" "$build/src/$layer/$name.o" \
-			>gcov.out 2>&1)
-		# Lines of code have a count, "#####" or "=====" before their number.
-		counts=$(awk -F: '$1 ~ /[0-9#=]/ { n++; if ($1 !~ /[#=]/) hit++ }
-			END { print hit + 0, n + 0 }' "$work/$name.c.gcov")
-		[ "$list" = yes ] && grep -E '^ *[#=]{5}' "$work/$name.c.gcov" |
-			sed "s|^ *[#=]*: *|src/$layer/$name.c:|"
+		# In the build directory, from which the compiler's paths to the sources lead.
+		"${GCOV:-gcov}" -t -o "src/$layer" "src/$layer/$name.o" 2>/dev/null |
+			awk -F: -v f="src/$layer/$name.c" '
+				$3 == "Source" { ours = substr($4, length($4) - length(f) + 1) == f }
+				ours' >"$work/lines"
+		# Lines of code have a count, or "#####" or "=====", before their number.
+		counts=$(awk -F: '$1 ~ /[0-9]/ { hit++ } $1 ~ /[#=]/ { missed++ }
+			END { print hit + 0, hit + missed }' "$work/lines")
+		[ "$list" = yes ] && grep -E '^ *[#=]{5}' "$work/lines" |
+			sed "s|^ *[#=]*[*]*: *|src/$layer/$name.c:|"
 		echo "$counts" | awk -v f="src/$layer/$name.c" \
 			'{ printf "%-32s %5.1f %% of %4d\n", f, $2 ? 100 * $1 / $2 : 100, $2 }'
 		hit=$((hit + ${counts% *}))
 		all=$((all + ${counts#* }))
-		rm -f "$work"/*.gcov
 	done
+	if [ "$all" = 0 ]; then
+		echo "coverage: ${GCOV:-gcov} tells nothing of src/$layer" >&2
+		exit 1
+	fi
 	awk -v l="src/$layer" -v h=$hit -v n=$all \
 		'BEGIN { printf "%-32s %5.1f %% of %4d lines\n\n", l, 100 * h / n, n }'
 	case " $bounded " in

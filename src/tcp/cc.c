@@ -21,13 +21,6 @@ const struct tcp_cc_ops *tcp_cc_find(const char *name)
 	return NULL;
 }
 
-void tcp_set_cc(struct tcp_conn *tc, const struct tcp_cc_ops *cc, uint64_t now_us)
-{
-	tc->cfg.cc = cc;
-	memset(tc->cc_state, 0, sizeof(tc->cc_state));
-	cc->init(tc, now_us);
-}
-
 uint32_t tcp_cc_smss(const struct tcp_conn *tc)
 {
 	return tcp_smss(tc);

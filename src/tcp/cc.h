@@ -58,9 +58,6 @@ struct tcp_cc_ops {
 	void (*on_idle)(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us);
 };
 
-/* Sets the controller of `tc` and begins its state anew; the window stays. */
-void tcp_set_cc(struct tcp_conn *tc, const struct tcp_cc_ops *cc, uint64_t now_us);
-
 /* Helpers for controllers. */
 
 /* The sender's segment size in bytes of payload. */
