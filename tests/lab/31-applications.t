@@ -3,6 +3,8 @@
 #
 # Applications that were not written with this in mind: scp, iperf3, and a
 # WebSocket-like connection that is silent for three minutes (LAB_IDLE_S).
+#
+# lab: mostly idle
 set -u
 . "$(dirname "$0")/lib.sh"
 lab_test
