@@ -54,6 +54,7 @@
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -317,21 +318,64 @@ static void print_elements(FILE *out, const char *line, const char *end,
 		fputs(end, out);
 }
 
-static void print_config_sets(FILE *out, const struct blocks *services,
-			      const struct blocks *upstreams, bool v4)
+/* What is caught, and what connections go to. */
+struct places {
+	struct blocks services;
+	struct blocks servers;          /* that new connections go to */
+	struct blocks upstreams;        /* and older ones, too */
+};
+
+static void free_places(struct places *p)
+{
+	free(p->services.v);
+	free(p->servers.v);
+	free(p->upstreams.v);
+}
+
+/* -ENOMEM, and then nothing is to be freed. */
+static int collect_all(const struct ruleset_config *c, struct places *p)
+{
+	*p = (struct places){ 0 };
+	collect_services(&p->services, c);
+	collect_upstreams(&p->servers, c);
+	collect_upstreams(&p->upstreams, c);
+	merge(&p->upstreams, &upstreams_ever);
+	if (!p->services.failed && !p->servers.failed && !p->upstreams.failed)
+		return 0;
+	free_places(p);
+	return -ENOMEM;
+}
+
+/* The sets of addresses and ports; their names go on with 4 or 6. */
+static const struct {
+	const char *name;
+	size_t blocks;                  /* in struct places */
+} place_sets[] = {
+	{ "services", offsetof(struct places, services) },
+	{ "servers", offsetof(struct places, servers) },
+	{ "upstreams", offsetof(struct places, upstreams) },
+};
+#define PLACE_SETS (sizeof(place_sets) / sizeof(place_sets[0]))
+
+static const struct blocks *place_blocks(const struct places *p, size_t set)
+{
+	return (const void *)((const char *)p + place_sets[set].blocks);
+}
+
+static void print_config_sets(FILE *out, const struct places *p, bool v4)
 {
 	const char *begin = "\t\telements = {\n\t\t\t", *end = "\n\t\t}\n";
 	const char *type = v4 ? "ipv4_addr" : "ipv6_addr";
 	int f = v4 ? 4 : 6;
 
-	fprintf(out, "\tset services%d {\n\t\ttype %s . inet_service\n\t\tflags interval\n", f,
-		type);
-	print_elements(out, begin, end, print_ports, services, v4);
-	fprintf(out, "\t}\n\tset upstreams%d {\n\t\ttype %s . inet_service\n\t\tflags interval\n",
-		f, type);
-	print_elements(out, begin, end, print_ports, upstreams, v4);
-	fprintf(out, "\t}\n\tset hosts%d {\n\t\ttype %s\n\t\tflags interval\n", f, type);
-	print_elements(out, begin, end, print_addresses, services, v4);
+	for (size_t i = 0; i < PLACE_SETS; i++) {
+		fprintf(out, "\tset %s%d {\n\t\ttype %s . inet_service\n\t\tflags interval\n",
+			place_sets[i].name, f, type);
+		print_elements(out, begin, end, print_ports, place_blocks(p, i), v4);
+		fprintf(out, "\t}\n");
+	}
+	fprintf(out, "\tset hosts%d {\n\t\ttype %s\n\t\tflags interval\n", f, type);
+	print_elements(out, begin, end, print_addresses, &p->services, v4);
 	fprintf(out, "\t}\n");
 }
 
@@ -397,9 +441,9 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c)
 		/* What this machine serves itself: its answers would not come back to us.  Joins
 		 * (subtype 1) to an advertised address of this machine are something else. */
 		"\t\ttcp option mptcp subtype 0 fib daddr type local ip daddr . th dport "
-		"@upstreams4 return\n"
+		"@servers4 return\n"
 		"\t\ttcp option mptcp subtype 0 fib daddr type local ip6 daddr . th dport "
-		"@upstreams6 return\n"
+		"@servers6 return\n"
 		"\t\tip daddr . th dport @services4 update @flows4 { " FLOW4 " } goto take\n"
 		"\t\tip6 daddr . th dport @services6 update @flows6 { " FLOW6 " } goto take\n"
 		"\t}\n"
@@ -554,38 +598,24 @@ static void print_chains(FILE *out, const struct ruleset_config *c,
 	fprintf(out, "\t}\n");
 }
 
-/* -ENOMEM, having written nothing. */
-static int collect_all(const struct ruleset_config *c, struct blocks *services,
-		       struct blocks *upstreams)
-{
-	collect_services(services, c);
-	collect_upstreams(upstreams, c);
-	merge(upstreams, &upstreams_ever);
-	if (!services->failed && !upstreams->failed)
-		return 0;
-	free(services->v);
-	free(upstreams->v);
-	return -ENOMEM;
-}
-
+/* Out of memory, it writes nothing. */
 void ruleset_print(FILE *out, const struct ruleset_config *c, enum ruleset_queue how)
 {
-	struct blocks services = { 0 }, upstreams = { 0 };
 	struct port_span ports = collect_ports(c);
+	struct places places;
 
-	if (collect_all(c, &services, &upstreams))
+	if (collect_all(c, &places))
 		return;
 	/* Made if missing, so that it can be deleted, and made anew: one transaction. */
 	fprintf(out, "table inet " RULESET_TABLE "\ndelete table inet " RULESET_TABLE "\n"
 		"table inet " RULESET_TABLE " {\n");
 	for (int v4 = 1; v4 >= 0; v4--) {
-		print_config_sets(out, &services, &upstreams, v4);
+		print_config_sets(out, &places, v4);
 		print_flow_set(out, c, v4);
 	}
 	print_chains(out, c, &ports, how);
 	fprintf(out, "}\n");
-	free(services.v);
-	free(upstreams.v);
+	free_places(&places);
 	fprintf(out, "# and, where nft cannot write it, in chain " RESTORE4
 		": @nh,%u,32 set meta priority\n"
 		"# and in chain " RESTORE6 ": @nh,%u,32 set meta priority\n",
@@ -815,29 +845,29 @@ no_memory:
 
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 {
-	struct blocks services = { 0 }, upstreams = { 0 };
 	struct port_span ports = collect_ports(c);
+	struct places places;
 	char *text = NULL, line[96];
 	size_t len;
 	FILE *out;
 	int ret = -ENOMEM;
 
 	snprintf(err, err_len, "rules: %s", strerror(ENOMEM));
-	if (collect_all(c, &services, &upstreams))
+	if (collect_all(c, &places))
 		return ret;
 	out = open_memstream(&text, &len);
 	if (!out)
 		goto out_text;
 	for (int v4 = 1; v4 >= 0; v4--) {
-		static const char *const names[] = { "services", "upstreams", "hosts" };
+		for (size_t i = 0; i <= PLACE_SETS; i++) {
+			bool hosts = i == PLACE_SETS;
+			const char *name = hosts ? "hosts" : place_sets[i].name;
 
-		for (int i = 0; i < 3; i++) {
-			fprintf(out, "flush set inet " RULESET_TABLE " %s%d\n", names[i],
-				v4 ? 4 : 6);
+			fprintf(out, "flush set inet " RULESET_TABLE " %s%d\n", name, v4 ? 4 : 6);
 			snprintf(line, sizeof(line), "add element inet " RULESET_TABLE
-				 " %s%d {\n\t\t\t", names[i], v4 ? 4 : 6);
-			print_elements(out, line, "\n}\n", i == 2 ? print_addresses : print_ports,
-				       i == 1 ? &upstreams : &services, v4);
+				 " %s%d {\n\t\t\t", name, v4 ? 4 : 6);
+			print_elements(out, line, "\n}\n", hosts ? print_addresses : print_ports,
+				       hosts ? &places.services : place_blocks(&places, i), v4);
 		}
 	}
 	fprintf(out, "flush chain inet " RULESET_TABLE " catch\ntable inet " RULESET_TABLE
@@ -852,12 +882,11 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 	ports_ever = ports;
 	/* What was there before is part of it. */
 	free(upstreams_ever.v);
-	upstreams_ever = upstreams;
-	upstreams = (struct blocks){ 0 };
+	upstreams_ever = places.upstreams;
+	places.upstreams = (struct blocks){ 0 };
 out_text:
 	free(text);
-	free(services.v);
-	free(upstreams.v);
+	free_places(&places);
 	return ret;
 }
 

@@ -95,6 +95,7 @@ START_TEST(sets)
 	ck_assert_str_eq(elements("services4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
 	ck_assert_str_eq(elements("services6"), "2001:db8::/32.443");
 	ck_assert_str_eq(elements("upstreams4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
+	ck_assert_str_eq(elements("servers4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
 	ck_assert_str_eq(elements("hosts4"), "192.0.2.0/24");
 	ck_assert_str_eq(elements("hosts6"), "2001:db8::/32");
 	ck_assert_str_eq(elements("flows4"), "");
