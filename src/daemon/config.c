@@ -483,6 +483,18 @@ static void check_overlap(struct config_parser *p, const struct config_service *
 	}
 }
 
+/* Where only this machine connects to: also by the unspecified addresses. */
+static bool is_loopback(const struct ip_addr *addr)
+{
+	static const char *const prefixes[] = { "0.0.0.0/8", "127.0.0.0/8", "::/127" };
+	struct ip_prefix prefix;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (!ip_prefix_parse(prefixes[i], &prefix) && ip_prefix_contains(&prefix, addr))
+			return true;
+	return false;
+}
+
 /* Fills in what the service does not set, and checks the whole. */
 static void finish_service(struct config_parser *p, struct config_service *s)
 {
@@ -509,6 +521,13 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 
 	if (svc->upstream_original || svc->source != PROXY_SOURCE_CLIENT || !svc->upstream.port)
 		return;
+	if (is_loopback(&svc->upstream.addr)) {
+		complain(p, s->upstream_line,
+			 "[service %s] upstream: what answers on this machine to the address of "
+			 "a client answers the client; allowed: a server elsewhere, or source = "
+			 "gateway", svc->name);
+		return;
+	}
 	for (size_t i = 0; i < svc->prefix_count; i++) {
 		if (svc->prefixes[i].is_v4 == ip_addr_is_v4(&svc->upstream.addr))
 			continue;

@@ -215,6 +215,31 @@ static void on_addresses(void *ctx)
 			log_error("worker %u does not take the news", i);
 }
 
+/* ---- servers on this machine ---------------------------------------------------------- */
+
+/*
+ * Answers of this machine's own servers to a client's address go to the client, and never
+ * to the socket that has its address.  0, or -EINVAL with one line in `err`.
+ */
+static int check_upstreams(const struct daemon *d, const struct proxy_config *p, char *err,
+			   size_t err_len)
+{
+	char addr[IP_ADDR_STRLEN];
+
+	for (size_t i = 0; i < p->service_count; i++) {
+		const struct proxy_service *s = &p->services[i];
+
+		if (s->upstream_original || s->source != PROXY_SOURCE_CLIENT ||
+		    !addrwatch_has(d->addresses, &s->upstream.addr))
+			continue;
+		snprintf(err, err_len, "[service %s] upstream: %s is an address of this machine, "
+			 "whose servers would answer the clients themselves: set source = gateway",
+			 s->name, ip_addr_format(&s->upstream.addr, addr));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* ---- reload ------------------------------------------------------------------------- */
 
 struct reload_report {
@@ -267,6 +292,10 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	keep_start_values(new, old);
+	if (check_upstreams(d, &new->proxy, err, err_len)) {
+		log_error("%s", err);
+		goto fail;
+	}
 	new->proxy.absent_endpoints = find_absent(d, &new->proxy);
 	ruleset = ruleset_of(new);
 	if (ruleset_update(&ruleset, why, sizeof(why))) {
@@ -598,6 +627,8 @@ static int run(struct daemon *d)
 		goto fail;
 	d->addresses = addrwatch_new(d->base, on_addresses, d, err, sizeof(err));
 	if (!d->addresses)
+		goto fail;
+	if (check_upstreams(d, &c->proxy, err, sizeof(err)))
 		goto fail;
 	rc = crew_start(d->crew);
 	if (rc) {
