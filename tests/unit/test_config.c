@@ -562,14 +562,18 @@ static char *slurp(const char *path)
 	return text;
 }
 
-/* Every key is in the manual page as ".BR key" or ".B key", and in the example. */
+/* Every key is in the manual page, once for each section, with nothing else; and in the example. */
 START_TEST(test_documented)
 {
 	char *man = slurp("man/mptcp-proxyd.conf.5"), *example = slurp("conf/mptcp-proxyd.conf");
 	char *uncommented = calloc(1, strlen(example) + 1), *to = uncommented;
+	int keys = 0, entries = 0;
 	char pattern[64];
 
+	for (const char *at = man; (at = strstr(at, "\n.BI \"")); at++)
+		entries++;
 	for (const struct config_key *k = config_keys; k->name; k++) {
+		keys++;
 		snprintf(pattern, sizeof(pattern), "\n.BI \"%s = \"", k->name);
 		ck_assert_msg(strstr(man, pattern) != NULL, "%s is not in the manual page",
 			      k->name);
@@ -577,6 +581,7 @@ START_TEST(test_documented)
 		ck_assert_msg(strstr(example, pattern) != NULL, "%s is not in the example",
 			      k->name);
 	}
+	ck_assert_int_eq(entries, keys);
 	config_free(good(example));
 
 	/* Its commented-out keys (";key = value") are right as well. */
