@@ -23,7 +23,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #ifdef HAVE_SECCOMP
 #include <fcntl.h>
@@ -34,6 +33,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -215,9 +215,9 @@ int sandbox_enter(char *err, size_t err_len)
 	if (!ret)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	/* Nothing foreign runs in this process; without this, older kernels would slow down all
-	 * of it, by a mitigation that is meant for what does. */
-	if (!ret)
-		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+	 * of it, by a mitigation that is meant for what does.  The oldest know neither. */
+	if (!ret && seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1))
+		log_debug("seccomp: this kernel has no flag SPEC_ALLOW");
 	/* A tree instead of a list, for the calls with conditions. */
 	if (!ret)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);

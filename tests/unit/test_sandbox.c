@@ -51,8 +51,11 @@ static void confined(void (*fn)(void))
 	char err[256] = "";
 	pthread_t thread;
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (!sandbox_available())
+		return;         /* this build has none */
+	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid) {
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
