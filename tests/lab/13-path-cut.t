@@ -66,7 +66,7 @@ done
 
 # A NIC that goes away, and comes back.
 mib_mark
-spawn "$NS_C" download-nic "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 40000000
+spawn "$NS_C" download-nic "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 60000000
 pid=$SPAWNED
 sleep 2
 on_client ip mptcp endpoint delete id "$(on_client ip mptcp endpoint show | awk "/$C2 / { print \$3 }")"
