@@ -42,7 +42,7 @@ for way in download upload; do
 	mib_mark
 	dir=rx
 	[ $way = upload ] && dir=tx
-	${way}_bg $way 30000000
+	${way}_bg $way 45000000
 	pid=$SPAWNED
 	sleep 1
 	cmp_ok "$(moved c2 $dir 0.3)" '>' 50000 "$way: both paths are in use"
