@@ -82,7 +82,7 @@ static const char *const allowed[] = {
 #ifdef __SANITIZE_ADDRESS__
 	/* Reports, and the search for leaks by a thread that looks at the others. */
 	"clone", "ptrace", "prctl", "sigaltstack", "ioctl", "getppid", "kill", "getcwd",
-	"getdents64", "mprotect", "mmap", "process_vm_readv",
+	"getdents", "getdents64", "mprotect", "mmap", "process_vm_readv",
 	"pipe2", "pipe", "dup", "dup2", "tkill", "sysinfo", "arch_prctl",
 #endif
 };

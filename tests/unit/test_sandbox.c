@@ -194,4 +194,16 @@ START_TEST(told)
 }
 END_TEST
 
-UNIT_MAIN("daemon/sandbox", refused, allowed, told)
+/* What a program does at its end, which is more with a sanitizer: that looks for leaks. */
+static void exit_checks(void)
+{
+	exit(0);
+}
+
+START_TEST(ends)
+{
+	confined(exit_checks);
+}
+END_TEST
+
+UNIT_MAIN("daemon/sandbox", refused, allowed, told, ends)
