@@ -653,13 +653,14 @@ START_TEST(client_that_has_ended_its_stream_vanishes)
 		w.conn = NULL;
 		begin = w.now;
 		for (int n = 0; n < 10000 && proxy_session_count(w.proxy); n++) {
-			struct wire in = w.down;
+			struct wire in;
 
 			servers_ready();
 			if (proxy_deadline(w.proxy) > w.now)
 				w.now = proxy_deadline(w.proxy);
 			proxy_timeout(w.proxy, w.now);
 			flush();
+			in = w.down;
 			memset(&w.down, 0, sizeof(w.down));
 			for (size_t k = 0; answers[i] && k < in.count; k++) {
 				uint8_t data[256];
