@@ -12,16 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define POOL_KEEP 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define POOL_KEEP 0
-#endif
-#endif
-#ifndef POOL_KEEP
-#define POOL_KEEP 1
-#endif
+#include "base/sanitizer.h"
+
+#define POOL_KEEP (!SANITIZE_ADDRESS)
 
 void pool_init(struct pool *p, size_t limit_bytes, size_t keep_bytes)
 {

@@ -42,6 +42,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sanitizer.h"
 
 /* In <linux/signal.h> only, with older C libraries. */
 #ifndef SYS_SECCOMP
@@ -79,7 +80,7 @@ static const char *const allowed[] = {
 	/* the end: the control socket's file, the helper, abort() */
 	"unlink", "unlinkat", "wait4", "exit", "exit_group", "rt_sigaction", "rt_sigprocmask",
 	"rt_sigreturn", "sigreturn", "tgkill",
-#ifdef __SANITIZE_ADDRESS__
+#if SANITIZE_ADDRESS
 	/* Reports, and the search for leaks by a thread that looks at the others. */
 	"clone", "ptrace", "prctl", "sigaltstack", "ioctl", "getppid", "kill", "getcwd",
 	"getdents", "getdents64", "mprotect", "mmap", "process_vm_readv",
@@ -115,7 +116,7 @@ static const struct {
 
 /* The C library makes these with all signals blocked, and SIGSYS would kill: they just fail. */
 static const char *const silent[] = {
-#ifndef __SANITIZE_ADDRESS__
+#if !SANITIZE_ADDRESS
 	"clone",
 #endif
 	"clone3", "fork", "vfork",

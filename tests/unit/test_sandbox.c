@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sanitizer.h"
 #include "daemon/sandbox.h"
 
 static char logged[4096];
@@ -114,7 +115,7 @@ static void refused_checks(void)
 	REFUSED(unshare(0));
 	REFUSED(setns(-1, 0));
 	REFUSED(listen(-1, 1));
-#ifndef __SANITIZE_ADDRESS__
+#if !SANITIZE_ADDRESS
 	REFUSED(fork());
 	REFUSED(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 	REFUSED(kill(getpid(), 0));
