@@ -751,12 +751,18 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 	list_for_each(sf, &conn->subflows, link) {
 		if (sf->reset_pending)
 			return 0;
-		if (conn->state != MPTCP_FASTCLOSE_WAIT) {
-			EARLIER(tcp_deadline(&sf->tcp));
-			EARLIER(sf->removal_deadline_us);
-			EARLIER(sf->withdrawal_us);
-		}
+		/* Then mptcp_timeout() looks at nothing else. */
+		if (conn->state == MPTCP_FASTCLOSE_WAIT)
+			continue;
+		EARLIER(tcp_deadline(&sf->tcp));
+		EARLIER(sf->removal_deadline_us);
+		EARLIER(sf->withdrawal_us);
 		EARLIER(sf->join_ack_deadline_us);
+	}
+	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
+		EARLIER(conn->fastclose_deadline_us);
+		EARLIER(conn->fastclose_next_us);
+		return next;
 	}
 	if (conn->signals && conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT)
 		EARLIER(conn->signal_deadline_us);
@@ -765,10 +771,6 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 	EARLIER(conn->fail_deadline_us);
 	if (conn->state < MPTCP_ESTABLISHED)
 		EARLIER(conn->handshake_deadline_us);
-	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
-		EARLIER(conn->fastclose_deadline_us);
-		EARLIER(conn->fastclose_next_us);
-	}
 #undef EARLIER
 	return next;
 }
