@@ -36,6 +36,16 @@ static int not_a_value(struct config_parser *p, const char *value)
 	return config_refuse(p, "\"%.100s\" is not a value of this key", value);
 }
 
+/* A value that is one of two words; whether it is the first. */
+static int read_choice(struct config_parser *p, const char *value, const char *first,
+		       const char *second, bool *is_first)
+{
+	if (strcmp(value, first) && strcmp(value, second))
+		return not_a_value(p, value);
+	*is_first = !strcmp(value, first);
+	return 0;
+}
+
 static int not_yet(struct config_parser *p, const char *value)
 {
 	return config_refuse(p, "\"%.100s\" is not supported by this version", value);
@@ -169,10 +179,7 @@ static int set_max_per_source(struct config_parser *p, const char *value)
 
 static int set_syn_cookies(struct config_parser *p, const char *value)
 {
-	if (strcmp(value, "on") && strcmp(value, "off"))
-		return not_a_value(p, value);
-	p->config->syn_cookies = !strcmp(value, "on");
-	return 0;
+	return read_choice(p, value, "on", "off", &p->config->syn_cookies);
 }
 
 static int set_handshake(struct config_parser *p, const char *value)
@@ -296,12 +303,11 @@ static int set_log(struct config_parser *p, const char *value)
 
 static int set_seccomp(struct config_parser *p, const char *value)
 {
-	if (strcmp(value, "yes") && strcmp(value, "no"))
-		return not_a_value(p, value);
-	p->config->seccomp = *value == 'y';
-	if (p->config->seccomp && !sandbox_available())
+	int ret = read_choice(p, value, "yes", "no", &p->config->seccomp);
+
+	if (!ret && p->config->seccomp && !sandbox_available())
 		return config_refuse(p, "this build cannot (libseccomp was missing)");
-	return 0;
+	return ret;
 }
 
 /* ---- [mptcp] ---------------------------------------------------------------- */
@@ -340,10 +346,7 @@ static int set_checksum(struct config_parser *p, const char *value)
 
 static int set_ecn(struct config_parser *p, const char *value)
 {
-	if (strcmp(value, "on") && strcmp(value, "off"))
-		return not_a_value(p, value);
-	p->common.ecn = !strcmp(value, "on");
-	return 0;
+	return read_choice(p, value, "on", "off", &p->common.ecn);
 }
 
 static int set_max_subflows(struct config_parser *p, const char *value)
@@ -386,15 +389,11 @@ static int set_scheduler(struct config_parser *p, const char *value)
 static int set_join_service(struct config_parser *p, const char *value)
 {
 	struct config_common *c = p->service ? &p->service->common : &p->common;
+	int ret = read_choice(p, value, "no", "yes", &c->no_join_service);
 
-	if (!strcmp(value, "yes"))
-		c->no_join_service = false;
-	else if (!strcmp(value, "no"))
-		c->no_join_service = true;
-	else
-		return not_a_value(p, value);
-	c->set |= COMMON_JOIN_SERVICE;
-	return 0;
+	if (!ret)
+		c->set |= COMMON_JOIN_SERVICE;
+	return ret;
 }
 
 /* ---- [endpoint NAME] ----------------------------------------------------------- */
@@ -451,10 +450,7 @@ static int set_endpoint_local(struct config_parser *p, const char *value)
 
 static int set_endpoint_backup(struct config_parser *p, const char *value)
 {
-	if (strcmp(value, "yes") && strcmp(value, "no"))
-		return not_a_value(p, value);
-	p->endpoint->e.ep.backup = *value == 'y';
-	return 0;
+	return read_choice(p, value, "yes", "no", &p->endpoint->e.ep.backup);
 }
 
 /* ---- [service NAME] ------------------------------------------------------------ */
