@@ -536,7 +536,8 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
 	    sf->state == MPTCP_SUBFLOW_ACTIVE)
 		mptcp_subflow_silent(sf, now_us);
-	if (events & TCP_EVENT_FIN) {
+	/* Where bytes before it could not be read, it ends nothing. */
+	if (events & TCP_EVENT_FIN && !sf->reset_pending) {
 		if (conn->mode == MPTCP_MODE_FALLBACK)
 			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);
 		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {

@@ -19,7 +19,8 @@
  * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
  * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
  * both still read DSS options, and without more data the connection ends by DATA_FIN as
- * ever.
+ * ever.  Meanwhile nothing is reinjected: a peer that has fallen back already would take it for
+ * new bytes.
  *
  * An infinite mapping says from which byte of the subflow on which byte of the stream
  * continues.  That is mostly where the receiver is; it differs when the sender put it on
@@ -57,6 +58,7 @@ static void start_infinite(struct mptcp_subflow *sf)
 	if (conn->infinite_out)
 		return;
 	conn->infinite_out = true;
+	conn->reinject_count = 0;
 	conn->infinite_sum = conn->checksum_on;
 	conn->infinite_dsn = conn->snd_una;
 	conn->infinite_ssn = sf->tcp.snd_nxt - sf->tcp.fin_sent - sf->tcp.iss -
@@ -118,6 +120,7 @@ bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us)
 	}
 	log_debug("conn %08x: DSS checksum wrong, MP_FAIL", conn->local_token);
 	conn->failed = true;
+	conn->reinject_count = 0;
 	conn->fail_deadline_us = now_us + FAIL_WAIT_US;
 	return true;
 }

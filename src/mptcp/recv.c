@@ -480,7 +480,8 @@ static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
 	struct mptcp_conn *conn = sf->conn;
 	const uint64_t *edge;
 
-	if (!conn->fallback_acks || now_us - conn->unmapped_us < sf->tcp.srtt_us / 2)
+	if (!conn->fallback_acks || !conn->bytes_received ||
+	    now_us - conn->unmapped_us < sf->tcp.srtt_us / 2)
 		return false;
 	if (conn->edges_lost)
 		return true;

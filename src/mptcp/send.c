@@ -185,7 +185,8 @@ void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t
 
 	begin = seq64_max(begin, conn->snd_una);
 	end = seq64_min(end, conn->snd_nxt);
-	if (seq64_geq(begin, end))
+	/* The peer may have fallen back, and would take it for new bytes. */
+	if (seq64_geq(begin, end) || mptcp_failing(conn))
 		return;
 	/* [i, j) are the ranges that touch the new one. */
 	while (i < conn->reinject_count && seq64_lt(r[i].end, begin))
@@ -307,7 +308,8 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 	if (conn->infinite_out) {
 		/* Not data again, which would not be contiguous: our infinite mapping is. */
 		tcp_request_ack(&mptcp_first_subflow(conn)->tcp);
-	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
+	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !conn->failed &&
+		   !in_good_hands(conn)) {
 		counter_inc(conn->env->counters, CNT_MP_RTO);
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_una + DATA_RTO_BURST);
 	}

@@ -871,7 +871,7 @@ static inline void script_endpoint_(const char *line)
 /*
  * accept, write N [end], shutdown, abort, consume N: the caller's calls; drop: what was sent
  * and not looked at is forgotten; key N: the peer's; checksum, versions BITS, max_subflows N,
- * no_join_initial: configuration, before the first packet; connect: the connection opens to the
+ * no_join_initial, rcvbuf N: configuration, before the first packet; connect: the connection opens to the
  * peer; join FLOW ID [backup]: and adds a path; to FLOW ADDRESS PORT: where the flow goes, before
  * its first packet; endpoint ...: puts one on the list that the next `endpoints' hands over;
  * backup FLOW, regular FLOW: its priority.
@@ -908,6 +908,8 @@ static inline void script_command_(const char *line)
 		p->cfg.max_subflows = (uint8_t)script_number_(&line);
 	} else if (!strcmp(word, "no_join_initial")) {
 		p->cfg.no_join_initial = true;
+	} else if (!strcmp(word, "rcvbuf")) {
+		p->cfg.rcvbuf_initial = p->cfg.rcvbuf_max = (uint32_t)script_number_(&line);
 	} else if (!strcmp(word, "endpoint")) {
 		script_endpoint_(line);
 	} else if (!strcmp(word, "endpoints")) {
@@ -956,7 +958,7 @@ static inline bool script_event_(const char *name)
 
 /*
  * passed: the SYN was not taken; mode mptcp|fallback|pending; state NAME; subflows N;
- * event NAME: was raised since the last question; COUNTER N.
+ * event NAME, no event NAME: was raised since the last question, or was not; COUNTER N.
  */
 static inline void script_check_(const char *line)
 {
@@ -987,6 +989,13 @@ static inline void script_check_(const char *line)
 		script_word_(&line, word);
 		if (!script_event_(word))
 			script_fail_("it was not raised");
+		return;
+	}
+	if (!strcmp(word, "no")) {
+		script_word_(&line, word);
+		script_word_(&line, word);
+		if (script_event_(word))
+			script_fail_("it was raised");
 		return;
 	}
 	n = script_number_(&line);

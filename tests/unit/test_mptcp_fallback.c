@@ -391,6 +391,41 @@ START_TEST(mp_fail_is_repeated_instead_of_data)
 }
 END_TEST
 
+START_TEST(mp_fail_after_a_timeout_of_tcp)
+{
+	/* What was to be sent again for want of an answer would be new bytes to the peer now. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "+ 300ms",
+		    "> a PA seq 1 len 10 dss(A0 m0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "? mp_reinject 0",
+		    "! write 5",
+		    "> a PA len 5 dss(A0 m0+0@1 sum)");
+}
+END_TEST
+
+START_TEST(nothing_is_repeated_while_mp_fail_is_unanswered)
+{
+	/* The peer may have answered and fallen back: what came here had lost its options. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A",
+		    "? mode mptcp",
+		    "+ 2s",
+		    "? mp_reinject 0",
+		    "! drop",
+		    "+ 29s",
+		    "> a RA fail(0) tcprst(6)");
+}
+END_TEST
+
 START_TEST(mp_fail_on_rst_hands_data_over)
 {
 	SCRIPT_BOTH(OPEN_SUM, JOIN_B,
@@ -450,6 +485,38 @@ START_TEST(options_lost_with_checksums_end_in_infinite_mapping)
 }
 END_TEST
 
+/* A connection that falls back for ACKs without options and hears nothing for a while, with the
+ * edge of its window near. */
+#define SMALL_WINDOW "! rcvbuf 8192"
+#define LOSE_OPTIONS(data_ack) \
+	"! write 10", "> a PA len 10 dss(A" data_ack " M0+10@1)", "< a A", "? mode fallback", \
+	"+ 100ms"
+
+START_TEST(fin_of_a_broken_connection_is_no_end)
+{
+	/* Perhaps what came before once more: it cannot be read, so neither can its end. */
+	SCRIPT_BOTH(SMALL_WINDOW, OPEN,
+		    "< a PA len 5 dss(a0 m0+5@1)",
+		    "= 5",
+		    LOSE_OPTIONS("5"),
+		    "< a FPA len 5 of 5",
+		    "= 5",
+		    "? event reset",
+		    "? no event fin",
+		    "> a RA");
+}
+END_TEST
+
+START_TEST(first_data_repeats_nothing)
+{
+	SCRIPT_BOTH(SMALL_WINDOW, OPEN, LOSE_OPTIONS("0"),
+		    "< a FPA len 5 of 0",
+		    "= 5",
+		    "? event fin",
+		    "> a A dss(A5)");
+}
+END_TEST
+
 START_TEST(ack_without_options_on_a_join_resets)
 {
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -492,7 +559,9 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  bad_checksum_among_two_resets, bad_checksum_on_the_last_joined_resets,
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,
 	  mp_fail_with_nothing_left_to_send, mp_fail_is_repeated_instead_of_data,
+	  mp_fail_after_a_timeout_of_tcp, nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
+	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
 	  ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
