@@ -69,6 +69,8 @@
 	X(MP_BAD_MAPPING, "mp_bad_mapping", "DSS mappings that contradict or exceed limits") \
 	X(MP_BAD_CHECKSUM, "mp_bad_checksum", "DSS checksums that were wrong")               \
 	X(MP_NO_CHECKSUM, "mp_no_checksum", "subflows reset: DSS checksum agreed on but missing") \
+	X(MP_UNAGREED_CHECKSUM, "mp_unagreed_checksum",                                \
+	  "subflows reset: DSS checksum not agreed on")                                  \
 	X(MP_FAIL_IN, "mp_fail_in", "MP_FAIL received: what we sent was changed on the way") \
 	X(MP_FAIL_OUT, "mp_fail_out", "MP_FAIL sent")                                        \
 	X(MP_INFINITE_IN, "mp_infinite_in", "infinite mappings received")                    \

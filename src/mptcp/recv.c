@@ -648,16 +648,21 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 
 /* ---- options ------------------------------------------------------------------ */
 
-/* With checksums agreed, a mapping without one is a broken path's (section 3.3). */
-static bool checksum_missing(struct mptcp_subflow *sf, bool has_checksum)
+/*
+ * Whether a mapping has a checksum if that was agreed, and has none if not: a subflow that
+ * does otherwise is broken (section 3.3).  Version 0 ignores one that was not asked for.
+ */
+static bool checksum_as_agreed(struct mptcp_subflow *sf, bool has_checksum)
 {
 	struct mptcp_conn *conn = sf->conn;
 
-	if (!conn->checksum_on || has_checksum)
-		return false;
-	counter_inc(conn->env->counters, CNT_MP_NO_CHECKSUM);
-	mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "no DSS checksum");
-	return true;
+	if (has_checksum == conn->checksum_on || (has_checksum && !conn->version))
+		return true;
+	counter_inc(conn->env->counters,
+		    has_checksum ? CNT_MP_UNAGREED_CHECKSUM : CNT_MP_NO_CHECKSUM);
+	mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC,
+			    has_checksum ? "DSS checksum not agreed" : "no DSS checksum");
+	return false;
 }
 
 static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
@@ -698,7 +703,7 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 			mptcp_infinite_received(sf, dsn, sf->tcp.irs + d->ssn, now_us);
 			return;
 		}
-		if (checksum_missing(sf, d->has_checksum))
+		if (!checksum_as_agreed(sf, d->has_checksum))
 			return;
 		if (d->data_fin) {
 			len--;
@@ -779,7 +784,7 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		return;
 	}
 	if (o->present & MPOPT_CAPABLE && conn->version >= 1 && o->capable.has_data_len &&
-	    o->capable.data_len && !checksum_missing(sf, o->capable.has_checksum))
+	    o->capable.data_len && checksum_as_agreed(sf, o->capable.has_checksum))
 		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
 		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
 				   conn->fin_delivered, sf->tcp.irs + 1,

@@ -57,13 +57,32 @@ START_TEST(missing_checksum_resets)
 }
 END_TEST
 
-START_TEST(checksum_not_agreed_is_ignored)
+START_TEST(checksum_not_agreed_resets)
 {
-	SCRIPT_BOTH(OPEN,
-		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
-		    "= 5",
-		    "+ 50ms",
-		    "> a A dss(A5)");
+	SCRIPT(1, OPEN,
+	       "< a PA len 5 dss(a0 m0+5@1 sum)",
+	       "= 0",
+	       "? mp_unagreed_checksum 1",
+	       "> a RA tcprst(1)",
+	       "? subflows 0");
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b A dss(a0 m0+1@0 F sum)",
+	       "> b RA tcprst(1)",
+	       "? subflows 1", "? state ESTABLISHED");
+	SCRIPT(1, "< a S capable", "! accept", "> a SA capable",
+	       "< a PA len 5 of 0 capable(len 5 sum)",
+	       "= 0",
+	       "> a RA tcprst(1)");
+}
+END_TEST
+
+START_TEST(v0_checksum_not_agreed_is_ignored)
+{
+	SCRIPT(0, OPEN,
+	       "< a PA len 5 dss(a0 m0+5@1 badsum)",
+	       "= 5",
+	       "+ 50ms",
+	       "> a A dss(A5)");
 }
 END_TEST
 
@@ -548,7 +567,8 @@ START_TEST(ack_without_options_after_data_acks)
 END_TEST
 
 UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone,
-	  missing_checksum_resets, checksum_not_agreed_is_ignored,
+	  missing_checksum_resets, checksum_not_agreed_resets,
+	  v0_checksum_not_agreed_is_ignored,
 	  checksum_over_several_segments, checksum_on_first_data_with_keys,
 	  bad_checksum_falls_back_by_infinite_mapping, agreed_and_then_only_the_end,
 	  agreed_and_then_beyond_the_window,
