@@ -94,14 +94,14 @@ static bool join_before(struct mptcp_subflow *sf, const struct packet *p)
 		/* Something else overtook the third ACK, or a middlebox ate its option. */
 		if (!o->present && p->tcp.seq == sf->tcp.irs + 1 &&
 		    p->tcp.ack == sf->tcp.snd_nxt)
-			mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "third ACK without MP_JOIN");
+			mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "third ACK without MP_JOIN");
 		return false;
 	}
 	mptcp_join_mac(conn->version, conn->remote_key, conn->local_key, sf->remote_nonce,
 		       sf->local_nonce, mac);
 	if (!mptcp_mac_equal(mac, o->join.mac, sizeof(mac))) {
 		counter_inc(conn->env->counters, CNT_MP_JOIN_BAD_MAC);
-		mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "wrong HMAC");
+		mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "wrong HMAC");
 		return false;
 	}
 	return true;
@@ -201,7 +201,7 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 		if (!(o->present & MPOPT_JOIN_SYNACK) ||
 		    !mptcp_mac_equal(mac, o->join.mac, 8)) {
 			counter_inc(conn->env->counters, CNT_MP_JOIN_BAD_MAC);
-			mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "SYN/ACK without right HMAC");
+			mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "SYN/ACK without right HMAC");
 			return;
 		}
 		sf->remote_nonce = o->join.nonce;

@@ -247,8 +247,8 @@ START_TEST(active_join_checks_the_answer)
 {
 	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
 		    "< a A dss(a0)",
-		    "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(3)",
-		    "! join c 3", "> c S join(3)", "< c SA", "> c RA tcprst(3)");
+		    "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(1)",
+		    "! join c 3", "> c S join(3)", "< c SA", "> c RA tcprst(1)");
 }
 END_TEST
 
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(join_with_wrong_mac)
 {
 	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)", "< b A join(badmac)",
-		    "> b RA tcprst(3)", "? mp_join_bad_mac 1", "? subflows 1");
+		    "> b RA tcprst(1)", "? mp_join_bad_mac 1", "? subflows 1");
 }
 END_TEST
 

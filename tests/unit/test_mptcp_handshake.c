@@ -230,7 +230,7 @@ START_TEST(join_with_wrong_mac_is_reset)
 	ck_assert_ptr_nonnull(rst);
 	ck_assert(rst->tcp.flags & TCP_RST);
 	ck_assert(rst->tcp.mptcp.present & MPOPT_TCPRST);
-	ck_assert_uint_eq(rst->tcp.mptcp.tcprst.reason, MPTCP_RST_PROHIBITED);
+	ck_assert_uint_eq(rst->tcp.mptcp.tcprst.reason, MPTCP_RST_SPECIFIC);
 	ck_assert_uint_eq(p.counters.v[CNT_MP_JOIN_BAD_MAC], 1);
 	ck_assert_uint_eq(p.conn->subflow_count, 1);
 	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
@@ -253,6 +253,7 @@ START_TEST(join_without_option_is_reset)
 	rst = peer_next(&p);
 	ck_assert_ptr_nonnull(rst);
 	ck_assert(rst->tcp.flags & TCP_RST);
+	ck_assert_uint_eq(rst->tcp.mptcp.tcprst.reason, MPTCP_RST_SPECIFIC);
 	ck_assert_uint_eq(p.conn->subflow_count, 1);
 	peer_fini(&p);
 }
