@@ -693,18 +693,28 @@ void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us)
 	conn->fin_queued = true;
 }
 
-void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
+/* The subflow on which MP_FASTCLOSE is likely to arrive first; NULL if none can carry it. */
+static struct mptcp_subflow *fastclose_carrier(const struct mptcp_conn *conn)
 {
 	struct mptcp_subflow *sf, *best = NULL;
 
+	if (conn->mode != MPTCP_MODE_MPTCP || !conn->peer_key_known)
+		return NULL;
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
+		    (!best || best->stale > sf->stale ||
+		     (best->stale == sf->stale && sf->tcp.srtt_us < best->tcp.srtt_us)))
+			best = sf;
+	return best;
+}
+
+void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
+{
+	struct mptcp_subflow *sf, *best;
+
 	if (conn->state == MPTCP_CLOSED || conn->state == MPTCP_FASTCLOSE_WAIT)
 		return;
-	if (conn->mode == MPTCP_MODE_MPTCP && conn->peer_key_known)
-		list_for_each(sf, &conn->subflows, link)
-			if (sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
-			    (!best || best->stale > sf->stale ||
-			     (best->stale == sf->stale && sf->tcp.srtt_us < best->tcp.srtt_us)))
-				best = sf;
+	best = fastclose_carrier(conn);
 	list_for_each(sf, &conn->subflows, link)
 		if (sf != best && sf->state != MPTCP_SUBFLOW_DEAD)
 			sf->reset_pending = true;
@@ -727,7 +737,12 @@ void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
 
 	if (conn->state == MPTCP_CLOSED)
 		return;
-	conn->fastclose_on_rst = conn->peer_key_known;
+	/* Version 0 has no MP_FASTCLOSE on a RST: it goes ahead of one (RFC 6824, section
+	 * 3.5), unless it was said before and nobody answered. */
+	sf = conn->version || conn->fastclose_sent ? NULL : fastclose_carrier(conn);
+	if (sf)
+		sf->fastclose_due = true;
+	conn->fastclose_on_rst = conn->version && conn->peer_key_known;
 	list_for_each(sf, &conn->subflows, link)
 		sf->reset_pending = true;
 	if (conn->state != MPTCP_FASTCLOSE_WAIT && conn->mode == MPTCP_MODE_MPTCP)

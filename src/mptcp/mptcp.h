@@ -209,6 +209,7 @@ struct mptcp_subflow {
 	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
 	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
 	bool reset_pending;             /* an RST is to be sent */
+	bool fastclose_due;             /* ... behind an ACK with MP_FASTCLOSE */
 	uint8_t reset_reason, reset_flags;
 	uint8_t local_id, remote_id;
 	uint32_t local_nonce, remote_nonce;
@@ -448,7 +449,7 @@ void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us);
  * option A), or RST after a fallback. */
 void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us);
 /* The same at once, when nobody will be there for an answer: MP_FASTCLOSE on RSTs of all
- * subflows (option R), which the next mptcp_output() sends. */
+ * subflows (option R), in version 0 on an ACK before them. The next mptcp_output() sends it. */
 void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us);
 /* `len` more delivered bytes have left the consumer. */
 void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us);

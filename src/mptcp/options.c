@@ -230,6 +230,9 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		return sf->join ? join_for_syn(sf, out) : capable_for_syn(conn, out);
 	if (tx->flags & TCP_RST)
 		return reset_options(sf, out, room);
+	if ((conn->state == MPTCP_FASTCLOSE_WAIT || sf->fastclose_due) &&
+	    conn->mode == MPTCP_MODE_MPTCP && !tx->len)
+		return mptcp_option_build_fastclose(out, conn->remote_key);
 	if (sf->fail_pending && !tx->len && room >= 20) {
 		n += fail(sf, out);
 		/* A mapping does not fit beside it. */
@@ -249,8 +252,6 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	}
 	if (conn->mode != MPTCP_MODE_MPTCP)
 		return 0;
-	if (conn->state == MPTCP_FASTCLOSE_WAIT && !tx->len)
-		return mptcp_option_build_fastclose(out, conn->remote_key);
 	if (sf->tcp.active && sf->mac_sent)
 		return join_ack(sf, out);
 	if (sf->tcp.active && !sf->join && !sf->confirmed &&

@@ -672,8 +672,10 @@ static void drain_tcp(struct mptcp_subflow *sf, bool acks, const struct packet_s
 
 static void send_reset(struct mptcp_subflow *sf, const struct packet_sink *sink, uint64_t now_us)
 {
-	struct tcp_tx tx;
+	struct tcp_tx tx = { .flags = TCP_ACK, .seq = sf->tcp.snd_nxt };
 
+	if (sf->fastclose_due)
+		mptcp_emit(sf, &tx, sink, now_us);
 	if (tcp_abort(&sf->tcp, &tx))
 		mptcp_emit(sf, &tx, sink, now_us);
 	sf->reset_pending = false;

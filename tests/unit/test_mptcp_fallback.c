@@ -242,6 +242,18 @@ START_TEST(bare_data_answers_mp_fail)
 }
 END_TEST
 
+START_TEST(fastclose_goes_before_mp_fail)
+{
+	/* MP_FAIL is due on the next ACK, but the connection is at its end. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a PA len 5 dss(a0 m5+5@6 sum)",
+		    "! abort",
+		    "> a A fastclose");
+}
+END_TEST
+
 START_TEST(unanswered_mp_fail_resets)
 {
 	SCRIPT_BOTH(OPEN_SUM,
@@ -574,7 +586,8 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  agreed_and_then_beyond_the_window,
 	  infinite_mapping_on_repeated_data,
 	  infinite_mapping_retroactive, repetition_before_the_infinite_mapping,
-	  bare_data_answers_mp_fail, unanswered_mp_fail_resets, infinite_mapping_ahead_resets,
+	  bare_data_answers_mp_fail, fastclose_goes_before_mp_fail, unanswered_mp_fail_resets,
+	  infinite_mapping_ahead_resets,
 	  infinite_mapping_of_a_peer_that_fell_back, infinite_mapping_among_two_resets,
 	  bad_checksum_among_two_resets, bad_checksum_on_the_last_joined_resets,
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,

@@ -236,6 +236,32 @@ START_TEST(v0_mp_prio_names_an_address)
 }
 END_TEST
 
+START_TEST(v0_fastclose_at_once)
+{
+	/* Version 1 has it on the RSTs; here it goes on an ACK, ahead of them (section 3.5). */
+	SCRIPT_BEGIN(0, OPEN, JOIN_B, "! write 10", "> a PA len 10 dss(A0 M0+10@1)");
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> a A fastclose", "> a RA", "> b RA", "? mp_fastclose_out 1",
+		     "? event closed");
+	script_end();
+	/* It was said before, and nobody answered. */
+	SCRIPT(0, OPEN, "! abort", "> a A fastclose", "+ 210ms", "> a A fastclose",
+	       "+ 410ms", "> a A fastclose", "+ 810ms", "> a A fastclose",
+	       "+ 1610ms", "> a A fastclose", "+ 10s", "> a RA", "? mp_fastclose_out 1");
+	/* It was about to be said. */
+	SCRIPT_BEGIN(0, OPEN);
+	mptcp_abort(script_.p.conn, script_.p.now_us);
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> a A fastclose", "> a RA", "? mp_fastclose_out 1");
+	script_end();
+	/* Its first subflow has gone. */
+	SCRIPT_BEGIN(0, OPEN, JOIN_B, "< a R", "? subflows 1");
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> b A fastclose", "> b RA");
+	script_end();
+}
+END_TEST
+
 START_TEST(v0_third_ack_cannot_map_data)
 {
 	/* The form with a data length is version 1's. */
@@ -255,4 +281,4 @@ UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_conf
 	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
 	  v0_resets_without_mp_tcprst, v0_checksums_if_either_asks, v0_add_addr_is_not_echoed,
 	  add_addr_of_another_version_is_ignored, v0_mp_prio_names_an_address,
-	  v0_third_ack_cannot_map_data)
+	  v0_fastclose_at_once, v0_third_ack_cannot_map_data)
