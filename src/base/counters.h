@@ -58,6 +58,7 @@
 	X(MP_JOIN_REFUSED, "mp_join_refused", "joins refused: fallback, state or no memory")     \
 	X(MP_JOIN_SUBFLOWS, "mp_join_subflows", "joins refused: max_subflows reached")       \
 	X(MP_JOIN_PENDING, "mp_join_pending", "SYNs of joins dropped: as many are under way as may be") \
+	X(MP_JOIN_DISPLACED, "mp_join_displaced", "joins under way for long that gave way to another") \
 	X(MP_JOIN_EARLY, "mp_join_early", "SYNs of joins dropped: the connection is not established yet") \
 	X(MP_JOIN_ADDRESS, "mp_join_address", "joins refused: to an address that is not open to them") \
 	X(MP_JOIN_UNKNOWN, "mp_join_unknown", "joins passed on: token not of ours")          \

@@ -360,21 +360,37 @@ struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_co
 	return conn;
 }
 
-bool mptcp_join_must_wait(struct mptcp_conn *conn)
+/*
+ * Who knows the token, and no more, can fill the places of a connection with SYNs whose
+ * SYN/ACKs nobody answers (RFC 7430, section 3).  So the oldest that has not answered the
+ * first one in time gives way; without a word, because a client repeats what got lost.
+ */
+bool mptcp_join_must_wait(struct mptcp_conn *conn, uint64_t now_us)
 {
-	const struct mptcp_subflow *sf;
+	struct mptcp_subflow *sf, *oldest = NULL;
 	unsigned pending = 0;
 
 	if (conn->state < MPTCP_ESTABLISHED) {
 		counter_inc(conn->env->counters, CNT_MP_JOIN_EARLY);
 		return true;
 	}
-	list_for_each(sf, &conn->subflows, link)
-		pending += sf->join && sf->state == MPTCP_SUBFLOW_HANDSHAKE;
-	if (pending < JOINS_PENDING_MAX)
+	list_for_each(sf, &conn->subflows, link) {
+		if (!sf->join || sf->state != MPTCP_SUBFLOW_HANDSHAKE)
+			continue;
+		pending++;
+		if (!oldest && !sf->tcp.active && sf->tcp.unanswered)
+			oldest = sf;
+	}
+	if (!pending || (pending < JOINS_PENDING_MAX &&
+			 conn->subflow_count < conn->cfg.max_subflows))
 		return false;
-	counter_inc(conn->env->counters, CNT_MP_JOIN_PENDING);
-	return true;
+	if (!oldest) {
+		counter_inc(conn->env->counters, CNT_MP_JOIN_PENDING);
+		return true;
+	}
+	counter_inc(conn->env->counters, CNT_MP_JOIN_DISPLACED);
+	mptcp_subflow_died(oldest, "another join wants its place", now_us);
+	return false;
 }
 
 struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct packet *syn,

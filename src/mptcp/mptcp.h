@@ -398,9 +398,12 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 /* Sends an RST, in version 1 with MP_TCPRST, in answer to `p`. */
 void mptcp_refuse_join(struct counters *counters, uint8_t version, const struct packet *p,
 		       enum mptcp_reset_reason reason, const struct packet_sink *sink);
-/* Whether to drop the SYN of a join, which is repeated then: as many are under way as may be, or
- * the connection is not established yet, so that no HMAC can be made (section 3.2). */
-bool mptcp_join_must_wait(struct mptcp_conn *conn);
+/*
+ * Whether to drop the SYN of a join, which is repeated then: as many are under way as may be, or
+ * the connection is not established yet, so that no HMAC can be made (section 3.2).  If it need
+ * not wait, one whose SYN/ACK was never answered may have given way to it.
+ */
+bool mptcp_join_must_wait(struct mptcp_conn *conn, uint64_t now_us);
 /* Opens another subflow; NULL if the connection cannot have one now, or the peer forbade
  * joins to its address of the first subflow and `tx` leads there. */
 struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct flow_tuple *tx,

@@ -309,7 +309,7 @@ void session_join(struct session *s, const struct packet *p, uint64_t now_us)
 	struct mptcp_subflow *sf = NULL;
 	struct flow *f;
 
-	if (mptcp_join_must_wait(s->conn))
+	if (mptcp_join_must_wait(s->conn, now_us))
 		return;
 	f = flowtable_add(&proxy->flows, &p->tuple, s);
 	session_touch(s);

@@ -520,7 +520,7 @@ static void passive_join(struct host *h, const struct packet *p)
 
 		if (!ep->conn || ep->conn->local_token != p->tcp.mptcp.join.token)
 			continue;
-		if (mptcp_join_must_wait(ep->conn))
+		if (mptcp_join_must_wait(ep->conn, h->sim->now_us))
 			return;
 		sf = mptcp_join_passive(ep->conn, p, h->sim->now_us, &reason);
 		if (sf)

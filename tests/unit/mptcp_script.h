@@ -466,7 +466,7 @@ static inline void script_give_(struct script_flow *f, const struct packet *pkt)
 		if (p->conn)
 			f->f.sf = mptcp_first_subflow(p->conn);
 	} else if (new && pkt->tcp.mptcp.present & MPOPT_JOIN_SYN && p->conn) {
-		if (mptcp_join_must_wait(p->conn))
+		if (mptcp_join_must_wait(p->conn, p->now_us))
 			return;
 		f->f.sf = mptcp_join_passive(p->conn, pkt, p->now_us, &reason);
 		if (!f->f.sf)

@@ -667,10 +667,10 @@ START_TEST(joins_under_way_are_bounded)
 
 		peer_flow_init(&flow[i], (uint8_t)(100 + i), 1);
 		syn = peer_join_syn(&flow[i], p.conn->local_token, 1);
-		ck_assert(!mptcp_join_must_wait(p.conn));
+		ck_assert(!mptcp_join_must_wait(p.conn, p.now_us));
 		ck_assert_ptr_nonnull(mptcp_join_passive(p.conn, &syn, p.now_us, &reason));
 	}
-	ck_assert(mptcp_join_must_wait(p.conn));
+	ck_assert(mptcp_join_must_wait(p.conn, p.now_us));
 	ck_assert_uint_eq(p.counters.v[CNT_MP_JOIN_PENDING], 1);
 	peer_fini(&p);
 }
