@@ -33,6 +33,9 @@ static void set_patience(struct mptcp_subflow *sf, bool probing)
 {
 	const struct mptcp_config *cfg = &sf->conn->cfg;
 
+	/* What was probed in vain meanwhile does not count. */
+	if (!probing && sf->tcp.cfg.retries == UINT8_MAX)
+		sf->tcp.unanswered = 0;
 	sf->tcp.cfg.rto_max_us = cfg->tcp.rto_max_us;
 	sf->tcp.cfg.retries = cfg->tcp.retries;
 	if (!probing)

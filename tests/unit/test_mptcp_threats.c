@@ -165,6 +165,9 @@ START_TEST(unverified_address_gets_no_data)
 		}
 	}
 	ck_assert_uint_eq(count, 5);
+	/* Nor does it take from the other subflow's patience, which nobody answers either. */
+	ck_assert_int_eq(p.conn->subflow_count, 1);
+	ck_assert_int_eq(p.first.sf->state, MPTCP_SUBFLOW_ACTIVE);
 	ck_assert_uint_eq(p.counters.v[CNT_MP_JOIN_DONE], 0);
 	peer_fini(&p);
 }
