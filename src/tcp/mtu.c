@@ -147,6 +147,9 @@ void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us)
 	    tc->recovery != TCP_RECOVERY_NONE || tc->lost_bytes || tc->sacked_bytes ||
 	    !tc->sack_on || tc->cwnd_bytes < MTU_WINDOW * tcp_smss(tc))
 		return;
+	/* SACK blocks would make it longer than what it is to try. */
+	if (tc->sack_count || tc->has_dsack)
+		return;
 	tc->mtu.try_mss = (uint16_t)candidate(tc);
 	if (!tc->mtu.try_mss)
 		search_again(tc, tc->mss < tc->mtu.max ? now_us + MTU_FORGET_US : TIMER_NEVER);

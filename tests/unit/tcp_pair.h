@@ -159,6 +159,8 @@ static inline void pair_emit(struct pair *p, int from, const struct tcp_tx *tx)
 	uint32_t mss = tx->whole ? tx->len : tcp_payload_mss(tc, tc->option_len), done = 0;
 
 	tcp_fill_header(tc, tx, p->now_us, &q.h);
+	/* Its size would not be the one that is tried. */
+	ck_assert(!tx->whole || !q.h.opt.sack_count);
 	if (q.h.opt.has_ts && q.h.opt.sack_count > 3)
 		q.h.opt.sack_count = 3;
 	if (tx->len) {

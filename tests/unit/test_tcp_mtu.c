@@ -94,6 +94,37 @@ START_TEST(word_expires)
 }
 END_TEST
 
+/* A probe is of an exact size, which leaves no room for SACK blocks: it waits until there is
+ * nothing to report. */
+START_TEST(no_probe_beside_sack)
+{
+	begin(1000000);
+	p.s[0].out.rate_bps = 0;
+	p.s[1].keep_open = true;
+	pair_start(&p, &cfg);
+	run_to(1000000);
+	too_big(1000);
+	p.now_us += 600000000;
+	p.s[1].out.drop_times = 1;
+	p.s[1].total = 5000;
+	pair_flush(&p, 1);
+	while (!sender()->sack_count)
+		ck_assert(pair_step(&p));
+	p.s[0].total += 100000;
+	pair_flush(&p, 0);
+	ck_assert_uint_gt(sender()->flight_bytes, 0);
+	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 0);
+	while (p.s[0].received < 5000)
+		ck_assert(pair_step(&p));
+	p.s[0].total += 1000000;
+	pair_flush(&p, 0);
+	run_to(2100000);
+	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
+	ck_assert_uint_eq(sender()->mss, 1460);
+	pair_fini(&p);
+}
+END_TEST
+
 /* It still is as narrow: the probe gets lost, which costs a segment and no window. */
 START_TEST(lost_probe_is_no_congestion)
 {
@@ -266,6 +297,6 @@ START_TEST(route)
 }
 END_TEST
 
-UNIT_MAIN("tcp mtu", router_says_too_big, word_expires, lost_probe_is_no_congestion,
-	  probe_told_too_big, black_hole, deep_black_hole, dead_path_comes_back, small_segments,
-	  route)
+UNIT_MAIN("tcp mtu", router_says_too_big, word_expires, no_probe_beside_sack,
+	  lost_probe_is_no_congestion, probe_told_too_big, black_hole, deep_black_hole,
+	  dead_path_comes_back, small_segments, route)
