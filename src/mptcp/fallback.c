@@ -33,6 +33,8 @@
 #include "base/timer.h"
 #include "mptcp/internal.h"
 
+/* DSS with a DATA_ACK of 4 bytes, a DSN of 8 and a checksum. */
+#define INFINITE_LEN (4 + 4 + 14 + 2)
 /* How long a peer may take to answer MP_FAIL before its subflow is reset. */
 #define FAIL_WAIT_US 30000000u
 
@@ -67,6 +69,18 @@ static void start_infinite(struct mptcp_subflow *sf)
 	tcp_request_ack(&sf->tcp);
 }
 
+/* The size of segments depends on what options data carries in the fallback. */
+static void set_option_len(struct mptcp_subflow *sf)
+{
+	const struct mptcp_conn *conn = sf->conn;
+
+	if (conn->fallback_maps)
+		sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
+	else
+		sf->tcp.option_len = (sf->tcp.ts_on ? 12 : 0) +
+				     (conn->infinite_out ? INFINITE_LEN : 0);
+}
+
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us)
 {
@@ -85,8 +99,7 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	if (conn->fallback_acks && conn->checksum_on)
 		start_infinite(sf);
 	conn->checksum_on = false;
-	sf->tcp.option_len = conn->fallback_maps ? mptcp_options_usual(conn, sf->tcp.ts_on)
-						 : (sf->tcp.ts_on ? 12 : 0);
+	set_option_len(sf);
 	sf->confirmed = true;
 	conn->failed = conn->fail_agreed = false;
 	conn->fail_deadline_us = TIMER_NEVER;
@@ -185,9 +198,9 @@ void mptcp_infinite_received(struct mptcp_subflow *sf, uint64_t dsn, uint32_t se
 	conn->infinite_in = true;
 	conn->infinite_in_dsn = dsn;
 	conn->infinite_in_offset = offset;
+	conn->infinite_out = false;
 	mptcp_fall_back(conn, failed ? CNT_MP_FALLBACK_CHECKSUM : CNT_MP_FALLBACK_PEER,
 			"infinite mapping", now_us);
-	conn->infinite_out = false;
 	/* Without options: the peer learns that its signal came through. */
 	tcp_request_ack(&sf->tcp);
 }
@@ -201,8 +214,8 @@ void mptcp_infinite_acked(struct mptcp_subflow *sf, uint64_t now_us)
 		return;
 	conn->infinite_out = false;
 	if (conn->mode == MPTCP_MODE_FALLBACK)
-		return;
-	if (mptcp_may_fall_back(conn))
+		set_option_len(sf);
+	else if (mptcp_may_fall_back(conn))
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
 	else
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "MP_FAIL");

@@ -548,6 +548,30 @@ START_TEST(first_data_repeats_nothing)
 }
 END_TEST
 
+/* Segments leave room for the infinite mapping as long as it goes on them, and no longer. */
+START_TEST(segments_with_the_infinite_mapping_fit)
+{
+	const struct tcp_conn *tc;
+
+	script_begin(1);
+	SCRIPT_LINES(OPEN_SUM,
+		     "! write 10",
+		     "> a PA len 10 dss(A0 M0+10@1 sum)",
+		     "< a A",
+		     "? mode fallback",
+		     "> a A dss(A0 m0+0@1 sum)");
+	tc = &mptcp_first_subflow(script_.p.conn)->tcp;
+	ck_assert_uint_eq(tc->option_len, 4 + 4 + 8 + 4 + 2 + 2);
+	SCRIPT_LINES("! write 10",
+		     "> a PA len 10 dss(A0 m0+0@1 sum)",
+		     "< a A",
+		     "! write 10",
+		     "> a PA len 10");
+	ck_assert_uint_eq(tc->option_len, 0);
+	script_end();
+}
+END_TEST
+
 START_TEST(ack_without_options_on_a_join_resets)
 {
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -596,5 +620,5 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
 	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
-	  ack_without_options_on_a_join_resets,
+	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
