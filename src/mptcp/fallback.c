@@ -19,8 +19,13 @@
  * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
  * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
  * both still read DSS options, and without more data the connection ends by DATA_FIN as
+<<<<<<< HEAD
  * ever.  Meanwhile nothing is reinjected: a peer that has fallen back already would take it for
  * new bytes.
+=======
+ * ever.  The mapping goes on ACKs, too, where Linux overlooks it; a receiver that does not
+ * shows by packets without options that it has fallen back, and so does the sender then.
+>>>>>>> 3b387c0 (mptcp: fall back when the peer of an MP_FAIL sends without options)
  *
  * An infinite mapping says from which byte of the subflow on which byte of the stream
  * continues.  That is mostly where the receiver is; it differs when the sender put it on

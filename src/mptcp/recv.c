@@ -728,12 +728,19 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 	struct mptcp_conn *conn = sf->conn;
 
 	if (conn->failed) {
-		/* Its answer to MP_FAIL, of which the infinite mapping did not get here. */
-		if (p->payload_len && rx->in_sequence) {
+		/* Its answer to MP_FAIL, of which the infinite mapping did not get here; or it
+		 * had agreed, and ours reached it. */
+		if ((p->payload_len && rx->in_sequence) || conn->fail_agreed) {
 			conn->infinite_out = false;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "data without options",
+			mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "MP_FAIL answered",
 					now_us);
 		}
+		return;
+	}
+	if (conn->infinite_out && mptcp_may_fall_back(conn)) {
+		/* Our infinite mapping reached it on an ACK.  No DATA_ACK will come any more,
+		 * and no window but TCP's. */
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
 		return;
 	}
 	if (!rx->ack_advanced)

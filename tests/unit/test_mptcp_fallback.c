@@ -354,7 +354,7 @@ START_TEST(mp_fail_is_answered_with_infinite_mapping)
 		    "< a A",
 		    "? mode fallback",
 		    "? mp_infinite_out 1",
-		    "? mp_fallback_data 1",
+		    "? mp_fallback_peer 1",
 		    "! write 10",
 		    "> a PA len 10",
 		    "< a PA len 5 of 0",
@@ -404,6 +404,69 @@ START_TEST(mp_fail_with_nothing_left_to_send)
 }
 END_TEST
 
+START_TEST(packet_without_options_answers_infinite_mapping)
+{
+	/* The peer has fallen back by the mapping on our ACK: its windows are TCP's now. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A win 0 fail(10) dss(a10)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m10+0@11 sum)",
+		    "! write 10",
+		    "< a A win 1000",
+		    "? mode fallback",
+		    "? mp_fallback_peer 1",
+		    /* It costs nothing to say so once more. */
+		    "> a PA len 10 dss(A0 m10+0@11 sum)",
+		    "< a A",
+		    "! write 10 end",
+		    "> a PA len 10",
+		    "> a FA");
+}
+END_TEST
+
+START_TEST(end_without_options_answers_infinite_mapping)
+{
+	/* Nothing is left to be sent, so that no data can tell. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "! shutdown",
+		    "> a A dss(A0 m10+1@0 F sum)",
+		    "< a FA",
+		    "? mode fallback",
+		    "? event fin",
+		    "> a FA",
+		    "< a A",
+		    "? event closed");
+}
+END_TEST
+
+START_TEST(both_fail_and_one_has_fallen_back)
+{
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a PA len 5 dss(a10 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a A win 0 dss(a10) fail(10)",
+		    "= 5",
+		    "> a A dss(A5 m10+0@11 sum)",
+		    "! write 10",
+		    "< a A win 1000",
+		    "? mode fallback",
+		    "? mp_fallback_checksum 1",
+		    "> a PA len 10",
+		    "< a PA len 5 of 5",
+		    "= 10",
+		    "! drop");
+}
+END_TEST
+
 START_TEST(mp_fail_is_repeated_instead_of_data)
 {
 	/* What TCP has acknowledged waits for the infinite mapping at the other end. */
@@ -416,7 +479,7 @@ START_TEST(mp_fail_is_repeated_instead_of_data)
 		    "+ 500ms",
 		    "> a A dss(A0 m0+0@1 sum)",
 		    "? mp_reinject 0",
-		    "< a A",
+		    "< a A dss(a0)",
 		    "? mode mptcp",
 		    "! drop");
 }
@@ -615,8 +678,10 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  infinite_mapping_of_a_peer_that_fell_back, infinite_mapping_among_two_resets,
 	  bad_checksum_among_two_resets, bad_checksum_on_the_last_joined_resets,
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,
-	  mp_fail_with_nothing_left_to_send, mp_fail_is_repeated_instead_of_data,
-	  mp_fail_after_a_timeout_of_tcp, nothing_is_repeated_while_mp_fail_is_unanswered,
+	  mp_fail_with_nothing_left_to_send, packet_without_options_answers_infinite_mapping,
+	  end_without_options_answers_infinite_mapping, both_fail_and_one_has_fallen_back,
+	  mp_fail_is_repeated_instead_of_data, mp_fail_after_a_timeout_of_tcp,
+	  nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
 	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
