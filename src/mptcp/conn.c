@@ -26,8 +26,10 @@
 #define INFINITE_MAP_LEN (4 + 8 + 14 + 2)
 /* Gaps kept in connection-level reassembly; beyond that data is dropped and comes again. */
 #define OOO_GAPS_MAX 4096u
-/* Timeouts in a row of a subflow's FIN after which a finished connection stops asking. */
-#define FIN_RETRIES 6u
+/* Timeouts in a row of a subflow's FIN after which a finished connection stops asking: as
+ * many as Linux grants what no process owns any more, at least 50 seconds.  The peer may have
+ * missed our last DATA_ACK, and what it sends again must not be answered with RST. */
+#define FIN_RETRIES 8u
 /* Keys drawn until one has a token that may be used, which of many workers is one in many. */
 #define KEY_TRIES 1024
 /* Joins of one connection that may be under way: SYNs beyond that are dropped, not refused,

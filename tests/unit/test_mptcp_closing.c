@@ -131,6 +131,29 @@ START_TEST(data_fin_survives_its_subflow)
 }
 END_TEST
 
+/* The peer may not know yet that we have all of its data: what it sends again must not meet
+ * an RST after an outage of half a minute. */
+START_TEST(last_ack_outlives_an_outage)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! shutdown",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "< a PA len 5 dss(a1 m0+6@1 F)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(A6)",
+		    "+ 30s",
+		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
+		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
+		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
+		    "< a PA seq 1 ack 1 len 5 of 0 dss(a1 m0+6@1 F)",
+		    "> a A sack 1-6 dss(A6)",
+		    /* But not for ever. */
+		    "+ 60s",
+		    "> a RA tcprst(5 T)",
+		    "? event closed");
+}
+END_TEST
+
 /* ---- FIN of subflows -------------------------------------------------------------- */
 
 START_TEST(fin_with_data_fin_leaves_our_half_open)
@@ -415,6 +438,7 @@ END_TEST
 
 UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
 	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
+	  last_ack_outlives_an_outage,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
 	  fin_with_data_fin_leaves_our_half_open,
 	  fins_on_all_subflows_leave_one_half_open, fin_without_data_fin_ends_one_subflow,
