@@ -29,3 +29,5 @@
 { false, 3063093, "the same FIN" },
 { false, 3039159, "data was reinjected between MP_FAIL and the fallback" },
 { false, 3074214, "the same, where the answer to MP_FAIL was lost" },
+{ false, 3043263, "a probe for the MTU with SACK blocks was longer than the device's MTU" },
+{ false, 3063725, "a connection at its end did not wait out an outage, and reset the peer" },
