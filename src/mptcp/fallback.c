@@ -19,13 +19,8 @@
  * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
  * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
  * both still read DSS options, and without more data the connection ends by DATA_FIN as
-<<<<<<< HEAD
- * ever.  Meanwhile nothing is reinjected: a peer that has fallen back already would take it for
- * new bytes.
-=======
  * ever.  The mapping goes on ACKs, too, where Linux overlooks it; a receiver that does not
  * shows by packets without options that it has fallen back, and so does the sender then.
->>>>>>> 3b387c0 (mptcp: fall back when the peer of an MP_FAIL sends without options)
  *
  * An infinite mapping says from which byte of the subflow on which byte of the stream
  * continues.  That is mostly where the receiver is; it differs when the sender put it on
@@ -65,7 +60,6 @@ static void start_infinite(struct mptcp_subflow *sf)
 	if (conn->infinite_out)
 		return;
 	conn->infinite_out = true;
-	conn->reinject_count = 0;
 	conn->infinite_sum = conn->checksum_on;
 	conn->infinite_dsn = conn->snd_una;
 	conn->infinite_ssn = sf->tcp.snd_nxt - sf->tcp.fin_sent - sf->tcp.iss -
@@ -138,7 +132,6 @@ bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us)
 	}
 	log_debug("conn %08x: DSS checksum wrong, MP_FAIL", conn->local_token);
 	conn->failed = true;
-	conn->reinject_count = 0;
 	conn->fail_deadline_us = now_us + FAIL_WAIT_US;
 	return true;
 }

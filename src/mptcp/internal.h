@@ -124,6 +124,8 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us);
 /* Queues everything that `sf` carries and that is not DATA_ACKed for sending again. */
 void mptcp_send_reinject(struct mptcp_subflow *sf);
 void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t end);
+/* A DATA_ACK came with an ACK of the subflow that covers more. */
+void mptcp_send_left_out(struct mptcp_subflow *sf);
 /* The data-level retransmission timer (RFC 8684, section 3.3.6). */
 void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us);
 void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us);

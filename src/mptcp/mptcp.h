@@ -325,6 +325,7 @@ struct mptcp_conn {
 	struct mptcp_sched_state sched;
 	bool send_blocked;              /* the caller was refused: tell it of room */
 	bool fin_queued, fin_sent, fin_acked;
+	bool left_out;                  /* what is next was left out by a DATA_ACK, see send.c */
 	bool fin_carried;               /* the last data brought DATA_FIN along */
 	struct mptcp_pace snd_pace;
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];

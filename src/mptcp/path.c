@@ -91,6 +91,7 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 
 	if (sf->state == MPTCP_SUBFLOW_DEAD)
 		return;
+	mptcp_send_reinject(sf);
 	mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_DEAD, why);
 	list_remove(&sf->link);
 	list_push_back(&conn->dead, &sf->link);
@@ -120,7 +121,6 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		return;
 	}
 	conn->infinite_out = false;
-	mptcp_send_reinject(sf);
 	counter_inc(conn->env->counters, CNT_MP_SUBFLOW_LOST);
 	mptcp_send_release(conn);
 	if (conn->subflow_count == 1)

@@ -681,6 +681,8 @@ static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint
 			if (seq64_gt(edge, conn->snd_wnd_edge))
 				conn->snd_wnd_edge = edge;
 			mptcp_send_acked(conn, ack, now_us);
+			if (ack == conn->snd_una && p->tcp.ack == sf->tcp.snd_una)
+				mptcp_send_left_out(sf);
 		} else {
 			counter_inc(conn->env->counters, CNT_MP_BAD_ACK);
 		}
@@ -743,18 +745,17 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_PEER, "MP_FAIL", now_us);
 		return;
 	}
-	if (!rx->ack_advanced)
-		return;
-	if (sf->join && !sf->data_acked && sf->bytes_sent) {
+	if (rx->ack_advanced && sf->join && !sf->data_acked && sf->bytes_sent) {
 		/* Never a DATA_ACK, on a path that was just added (RFC 8684, section 3.7). */
 		mptcp_robbed(sf);
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "ACK without options");
 		return;
 	}
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
-	if (mptcp_may_fall_back(conn) && seq64_gt(conn->snd_nxt, conn->snd_una)) {
+	if (mptcp_may_fall_back(conn) &&
+	    seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una)) {
 		mptcp_robbed(sf);
-		conn->fallback_acks = !conn->infinite_out;
+		conn->fallback_acks = true;
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
 	}
 }

@@ -166,6 +166,7 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 	if (seq64_leq(ack, conn->snd_una) || seq64_gt(ack, conn->snd_nxt + conn->fin_sent))
 		return;
 	conn->snd_una = ack;
+	conn->left_out = false;
 	if (conn->fin_sent && ack == conn->sendq.end + 1)
 		conn->fin_acked = true;
 	trim_reinject(conn);
@@ -174,6 +175,18 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_buffers_tune_send(conn, now_us);
 	mptcp_send_release(conn);
+}
+
+void mptcp_send_left_out(struct mptcp_subflow *sf)
+{
+	const struct tcp_record *rec = list_first(&sf->tcp.records, struct tcp_record, by_seq);
+	uint64_t next = sf->conn->snd_nxt;
+
+	/* With checksums a mapping counts when all of it is there. */
+	if (rec && rec->len)
+		next = rec->offset - (rec->seq - rec->map_seq);
+	if (seq64_lt(sf->conn->snd_una, next))
+		sf->conn->left_out = true;
 }
 
 /* ---- reinjection ------------------------------------------------------------------ */
@@ -185,8 +198,7 @@ void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t
 
 	begin = seq64_max(begin, conn->snd_una);
 	end = seq64_min(end, conn->snd_nxt);
-	/* The peer may have fallen back, and would take it for new bytes. */
-	if (seq64_geq(begin, end) || mptcp_failing(conn))
+	if (seq64_geq(begin, end))
 		return;
 	/* [i, j) are the ranges that touch the new one. */
 	while (i < conn->reinject_count && seq64_lt(r[i].end, begin))
@@ -229,6 +241,21 @@ void mptcp_send_reinject(struct mptcp_subflow *sf)
 }
 
 /* ---- the data-level timer ----------------------------------------------------------- */
+
+/*
+ * Whether anything may be sent again at the data level.  As long as the first subflow has carried
+ * everything, the peer may fall back, or have done so: it has read what TCP has delivered, and reads
+ * it again if it comes again and its mapping is lost.  So there only what a DATA_ACK left out is sent
+ * again, and once an MP_FAIL has come or gone, nothing.
+ */
+static bool may_reinject(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	if (mptcp_failing(conn))
+		return false;
+	return conn->joined_once || !sf || sf->join || conn->left_out;
+}
 
 /* Whether data (or DATA_FIN) is sent and not yet DATA_ACKed. */
 static bool outstanding(const struct mptcp_conn *conn)
@@ -308,10 +335,12 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 	if (conn->infinite_out) {
 		/* Not data again, which would not be contiguous: our infinite mapping is. */
 		tcp_request_ack(&mptcp_first_subflow(conn)->tcp);
-	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !conn->failed &&
-		   !in_good_hands(conn)) {
+	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
 		counter_inc(conn->env->counters, CNT_MP_RTO);
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_una + DATA_RTO_BURST);
+		/* The answer tells, by its DATA_ACK or by having none. */
+		if (!may_reinject(conn))
+			tcp_request_probe(&mptcp_first_subflow(conn)->tcp);
 	}
 	if (conn->fin_sent && !conn->fin_acked)
 		list_for_each(sf, &conn->subflows, link)
@@ -370,7 +399,8 @@ static bool wants_data(const struct mptcp_subflow *sf)
 
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE)
 		return false;
-	return conn->reinject_count || seq64_lt(conn->snd_nxt, conn->sendq.end) ||
+	return (conn->reinject_count && may_reinject(conn)) ||
+	       seq64_lt(conn->snd_nxt, conn->sendq.end) ||
 	       (is_redundant(conn) &&
 		seq64_lt(seq64_max(sf->copied_to, conn->snd_una), conn->snd_nxt));
 }
@@ -442,7 +472,7 @@ static void send_reinjections(struct mptcp_conn *conn, const struct packet_sink 
 	struct mptcp_subflow *sf, *holder;
 	uint32_t len;
 
-	while ((len = next_reinjection(conn, &holder)) > 0) {
+	while (may_reinject(conn) && (len = next_reinjection(conn, &holder)) > 0) {
 		sf = conn->cfg.sched->pick(conn, len, holder, now_us);
 		if (!sf)
 			return;

@@ -512,11 +512,13 @@ START_TEST(nothing_is_repeated_while_mp_fail_is_unanswered)
 		    "> a PA len 10 dss(A0 M0+10@1 sum)",
 		    "< a A",
 		    "? mode mptcp",
-		    "+ 2s",
-		    "? mp_reinject 0",
-		    "! drop",
-		    "+ 29s",
-		    "> a RA fail(0) tcprst(6)");
+		    "+ 500ms",
+		    "> a A seq 10 dss(A0)",
+		    "< a A dss(a0)",
+		    "+ 900ms",
+		    "> a A seq 10 dss(A0)",
+		    "? mp_rto 2",
+		    "? mp_reinject 0");
 }
 END_TEST
 
@@ -585,6 +587,46 @@ END_TEST
 #define LOSE_OPTIONS(data_ack) \
 	"! write 10", "> a PA len 10 dss(A" data_ack " M0+10@1)", "< a A", "? mode fallback", \
 	"+ 100ms"
+
+START_TEST(data_ack_missing_on_the_ack)
+{
+	/* Another option may leave it no room; the next packet has no options at all. */
+	SCRIPT_BOTH(OPEN,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a A prio()",
+		    "? mode mptcp",
+		    "< a A",
+		    "? mode fallback",
+		    "? mp_fallback_data 1");
+}
+END_TEST
+
+START_TEST(data_ack_missing_is_asked_for)
+{
+	/* To a peer that has fallen back without our knowing, data again would be new data. */
+	SCRIPT_BOTH(OPEN,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a A prio()",
+		    "+ 500ms",
+		    "> a A seq 10 dss(A0)",
+		    "? mp_rto 1",
+		    "? mp_reinject 0",
+		    "< a A",
+		    "? mode fallback");
+	/* ... and to one that has not, it is sent again when the answer leaves it out. */
+	SCRIPT_BOTH(OPEN,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a A prio()",
+		    "+ 500ms",
+		    "> a A seq 10 dss(A0)",
+		    "< a A dss(a0)",
+		    "> a PA len 10 dss(A0 M0+10@11)",
+		    "? mp_reinject 1");
+}
+END_TEST
 
 START_TEST(fin_of_a_broken_connection_is_no_end)
 {
@@ -684,6 +726,7 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
+	  data_ack_missing_on_the_ack, data_ack_missing_is_asked_for,
 	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
