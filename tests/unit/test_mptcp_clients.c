@@ -371,6 +371,45 @@ START_TEST(options_of_unacceptable_segments_are_not_read)
 }
 END_TEST
 
+START_TEST(window_without_data_ack_is_not_the_streams)
+{
+	/* RFC 8684, section 3.3.2: the window counts from a DATA_ACK, and only beside one. */
+	SCRIPT_BOTH("< a S win 5 capable", "! accept", "> a SA capable",
+		    "< a A capable", "+ 10ms", "> a A dss(A0)",
+		    "! write 100",
+		    "> a PA len 80 dss(A0 M0+80@1)",
+		    "< a A ack 1 win 1000",
+		    "< b S join(2)", "> b SA join(0)", "< b A win 1000 join", "> b A dss(A0)",
+		    "< a A ack 1 dss(a0)",
+		    "> a PA len 20 dss(A0 M80+20@81)");
+}
+END_TEST
+
+START_TEST(data_acks_may_come_only_where_they_advance)
+{
+	/* Section 3.3.2.  Data without one; an ACK of the subflow, the stream's elsewhere. */
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! write 10", "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a PA ack 11 len 5 dss(m0+5@1)", "= 5",
+		    "+ 50ms", "> a A dss(A5)",
+		    "< b A dss(a10)",
+		    "! write 10", "> a PA len 10 dss(A5 M10+10@11)",
+		    "< a A ack 21", "< b A dss(a20)",
+		    "? mode mptcp", "? subflows 2");
+}
+END_TEST
+
+START_TEST(first_data_for_a_number_counts)
+{
+	/* Section 3.3.1: what comes later for it, and differs, is not delivered. */
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b PA len 5 dss(a0 m5+5@1)",
+		    "< a PA seq 6 len 5 corrupt dss(a0 m5+5@6)", "> a A ack 1 sack 6-11 dss(A0)",
+		    "< a PA seq 1 len 5 dss(a0 m0+5@1)", "> a A dss(A10)",
+		    "= 10");
+}
+END_TEST
+
 START_TEST(signals_are_no_duplicate_acks)
 {
 	/* A client without SACK: only ACKs that say nothing else may tell of a loss. */
@@ -400,4 +439,6 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  join_while_closing, join_that_the_close_overtakes, fastclose_is_in_sequence,
 	  fastclose_from_the_client, fastclose_in_place_of_the_third_ack,
 	  dsn_and_data_ack_are_never_both_long,
-	  options_of_unacceptable_segments_are_not_read, signals_are_no_duplicate_acks)
+	  options_of_unacceptable_segments_are_not_read,
+	  window_without_data_ack_is_not_the_streams, data_acks_may_come_only_where_they_advance,
+	  first_data_for_a_number_counts, signals_are_no_duplicate_acks)

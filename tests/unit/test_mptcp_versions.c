@@ -262,6 +262,46 @@ START_TEST(v0_fastclose_at_once)
 }
 END_TEST
 
+START_TEST(v0_fastclose_from_both_sides)
+{
+	SCRIPT(0, OPEN, "! abort", "> a A fastclose", "< a A fastclose", "> a RA",
+	       "? state CLOSED", "? event closed");
+}
+END_TEST
+
+START_TEST(v0_mp_fail_needs_no_answer)
+{
+	/* Only the infinite mapping, retroactive, on the next data (section 3.6). */
+	SCRIPT(0, "! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
+	       "< a A capable(flags AH)", "+ 10ms", "> a A dss(A0)",
+	       "< a PA len 5 dss(a0 m0+5@1 sum)", "+ 50ms", "> a A dss(A5)",
+	       "< a PA len 5 dss(a0 m5+5@6 badsum)", "> a A dss(A5) fail(5)", "= 5",
+	       "< a PA len 5 dss(a0 m5+0@6)",
+	       "= 15", "? mode fallback", "? mp_fallback_checksum 1", "> a A",
+	       "! write 10", "> a PA len 10");
+}
+END_TEST
+
+START_TEST(v0_options_lost_on_acks_falls_back)
+{
+	/* Ours go on, as in version 1: the peer may not have noticed. */
+	SCRIPT(0, OPEN,
+	       "! write 10", "> a PA len 10 dss(A0 M0+10@1)",
+	       "< a A", "? mode fallback", "? mp_fallback_data 1",
+	       "! write 10", "> a PA len 10 dss(A0 M10+10@11)",
+	       "< a PA len 5 dss(a20 m0+5@1)", "= 5",
+	       "+ 50ms", "> a A dss(A5)");
+}
+END_TEST
+
+START_TEST(v0_one_add_addr_of_several_is_read)
+{
+	/* Several fit into one packet; we have no use for any of them. */
+	SCRIPT(0, OPEN, "< a A raw(1e083403c000021e1e083404c000021f)", "? mp_add_addr_in 1",
+	       "? mode mptcp");
+}
+END_TEST
+
 START_TEST(v0_third_ack_cannot_map_data)
 {
 	/* The form with a data length is version 1's. */
@@ -281,4 +321,6 @@ UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_conf
 	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
 	  v0_resets_without_mp_tcprst, v0_checksums_if_either_asks, v0_add_addr_is_not_echoed,
 	  add_addr_of_another_version_is_ignored, v0_mp_prio_names_an_address,
-	  v0_fastclose_at_once, v0_third_ack_cannot_map_data)
+	  v0_fastclose_at_once, v0_fastclose_from_both_sides, v0_mp_fail_needs_no_answer,
+	  v0_options_lost_on_acks_falls_back, v0_one_add_addr_of_several_is_read,
+	  v0_third_ack_cannot_map_data)
