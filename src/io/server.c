@@ -101,6 +101,9 @@ static int begin(const struct ip_endpoint *from, const struct ip_endpoint *to, i
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* A server that vanishes without a word is found out at last. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	/* An urgent byte is one of the stream (RFC 8684, section 3.3.1; RFC 6093); by default it
+	 * would be left out. */
+	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	if (from) {
 		ret = v4 ? setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on))
 			 : setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on));

@@ -22,7 +22,7 @@ for host in $SRV $SRV_6; do
 	is "$(p clifin $host $P_CLIFIN)" ok "$host: the client ends first, the answer still comes"
 	like "$(events clifin)" "^clifin $me [0-9]+ eof 300000 " "$host: the server saw the end"
 	out=$(p srvfin $host $P_SRVFIN)
-	like "$out" '^ok ' "$host: the server ends first, all that it sent arrives"
+	like "$out" '^ok ' "$host: the server ends first, all that it sent arrives, urgent or not"
 	is "$(events srvfin | awk '{ print $4, $5, $6 }')" "eof 300000 ${out#ok }" \
 		"$host: and it still receives"
 done

@@ -9,7 +9,8 @@ for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
 
   7001 echo     answers each read with the same bytes
   7002 rst      resets the connection after the first bytes
-  7003 srvfin   sends 200000 bytes, shuts down its side, then reads on to the end
+  7003 srvfin   sends 200000 bytes, one of them urgent, shuts down its side, then reads on
+                to the end
   7004 clifin   reads to the end, then answers "LENGTH SHA256" and closes
   7005 watch    reads until something happens; logs eof or reset
   7006 sink     reads to the end; logs length, digest and longest silence
@@ -87,7 +88,10 @@ def do_rst(sock):
 
 
 def do_srvfin(sock):
-    sock.sendall(pattern(0, SRVFIN_BYTES))
+    data, urgent = pattern(0, SRVFIN_BYTES), SRVFIN_BYTES // 2
+    sock.sendall(data[:urgent])
+    sock.send(data[urgent:urgent + 1], socket.MSG_OOB)
+    sock.sendall(data[urgent + 1:])
     sock.shutdown(socket.SHUT_WR)
     n, digest, _ = read_all(sock)
     return f"eof {n} {digest}"
