@@ -188,36 +188,36 @@ END_TEST
 /* The peer takes the port from the subflow on which it is told. */
 START_TEST(port_of_the_first_subflow_is_meant)
 {
-	SCRIPT(1, OPEN,
-	       "! endpoint 198.51.100.9 port 4430", "! endpoints",
-	       "> a A dss(A0) add_addr(1 198.51.100.9 port 4430)",
-	       "! to b 198.51.100.9 4430",
-	       "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
-	       "! endpoint 198.51.100.9 port 4430", "! endpoint 198.51.100.8", "! endpoints",
-	       "> a A dss(A0) add_addr(2 198.51.100.8)",
-	       /* The other subflow goes to another port: it must be said. */
-	       "+ 2s", "> b A dss(A0) add_addr(2 198.51.100.8 port 80)");
+	SCRIPT_BOTH(OPEN,
+		    "! endpoint 198.51.100.9 port 4430", "! endpoints",
+		    "> a A dss(A0) add_addr(1 198.51.100.9 port 4430)",
+		    "! to b 198.51.100.9 4430",
+		    "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
+		    "! endpoint 198.51.100.9 port 4430", "! endpoint 198.51.100.8", "! endpoints",
+		    "> a A dss(A0) add_addr(2 198.51.100.8)",
+		    /* The other subflow goes to another port: it must be said. */
+		    "+ 2s", "> b A dss(A0) add_addr(2 198.51.100.8 port 80)");
 }
 END_TEST
 
 START_TEST(address_of_the_first_subflow_is_not_announced)
 {
-	SCRIPT(1, OPEN,
-	       "! endpoint 198.51.100.1", "! endpoints",
-	       "+ 10s",
-	       "? mp_add_addr_out 0",
-	       JOIN_B,
-	       /* But it can be taken away, as number 0: with it the subflows that use it. */
-	       "! endpoints",
-	       "> a A dss(A0) remove_addr(0)",
-	       "? subflows 2",
-	       "! to c 198.51.100.1 80",
-	       "< c S join(3)", "> c RA tcprst(3)",
-	       "? mp_join_address 1",
-	       "+ 1s", "> b A dss(A0) remove_addr(0)", "+ 3s", "> a A dss(A0) remove_addr(0)",
-	       /* It comes back as a new one. */
-	       "! endpoint 198.51.100.1", "! endpoints",
-	       "> a A dss(A0) add_addr(1 198.51.100.1)");
+	SCRIPT_BOTH(OPEN,
+		    "! endpoint 198.51.100.1", "! endpoints",
+		    "+ 10s",
+		    "? mp_add_addr_out 0",
+		    JOIN_B,
+		    /* But it can be taken away, as number 0: with it the subflows that use it. */
+		    "! endpoints",
+		    "> a A dss(A0) remove_addr(0)",
+		    "? subflows 2",
+		    "! to c 198.51.100.1 80",
+		    "< c S join(3)", "> c RA tcprst(3)",
+		    "? mp_join_address 1",
+		    "+ 1s", "> b A dss(A0) remove_addr(0)", "+ 3s", "> a A dss(A0) remove_addr(0)",
+		    /* It comes back as a new one. */
+		    "! endpoint 198.51.100.1", "! endpoints",
+		    "> a A dss(A0) add_addr(1 198.51.100.1)");
 }
 END_TEST
 
@@ -251,32 +251,32 @@ END_TEST
 /* A client that does not: FIN, because the subflow works (section 3.4.2). */
 START_TEST(subflow_of_a_withdrawn_address_is_closed)
 {
-	SCRIPT(1, OPEN, JOIN_ENDPOINT,
-	       "! endpoints",
-	       "> a A dss(A0) remove_addr(1)",
-	       /* It may go on sending there. */
-	       "< b PA len 5 dss(a0 m0+5@1)", "= 5",
-	       "+ 500ms", "> b A dss(A5)", "> a A dss(A5) remove_addr(1)",
-	       "+ 1s", "> a A dss(A5) remove_addr(1)",
-	       "? subflows 2",
-	       "+ 500ms", "> b FA dss(A5)",
-	       "< b PA len 5 dss(a0 m5+5@6)", "= 10",
-	       "+ 1s", "> b A dss(A10)",
-	       "< b FA dss(a0)", "> b A dss(A10)",
-	       "? subflows 1", "? mp_subflow_removed 1");
+	SCRIPT_BOTH(OPEN, JOIN_ENDPOINT,
+		    "! endpoints",
+		    "> a A dss(A0) remove_addr(1)",
+		    /* It may go on sending there. */
+		    "< b PA len 5 dss(a0 m0+5@1)", "= 5",
+		    "+ 500ms", "> b A dss(A5)", "> a A dss(A5) remove_addr(1)",
+		    "+ 1s", "> a A dss(A5) remove_addr(1)",
+		    "? subflows 2",
+		    "+ 500ms", "> b FA dss(A5)",
+		    "< b PA len 5 dss(a0 m5+5@6)", "= 10",
+		    "+ 1s", "> b A dss(A10)",
+		    "< b FA dss(a0)", "> b A dss(A10)",
+		    "? subflows 1", "? mp_subflow_removed 1");
 }
 END_TEST
 
 /* Where the address is gone, others carry its data at once, and the FIN is an RST. */
 START_TEST(subflow_of_an_address_that_is_gone_is_reset)
 {
-	SCRIPT(1, OPEN, JOIN_ENDPOINT, "< a A dss(a0) prio(backup)",
-	       "! write 100", "> b PA len 100 dss(A0 m0+100@1)",
-	       "! endpoint 198.51.100.9 gone", "! endpoints",
-	       "> a PA len 100 dss(A0 M0+100@1)",
-	       "> a A dss(A0) remove_addr(1)",
-	       "< a A dss(a100)",
-	       "? subflows 2");
+	SCRIPT_BOTH(OPEN, JOIN_ENDPOINT, "< a A dss(a0) prio(backup)",
+		    "! write 100", "> b PA len 100 dss(A0 m0+100@1)",
+		    "! endpoint 198.51.100.9 gone", "! endpoints",
+		    "> a PA len 100 dss(A0 M0+100@1)",
+		    "> a A dss(A0) remove_addr(1)",
+		    "< a A dss(a100)",
+		    "? subflows 2");
 }
 END_TEST
 
@@ -296,15 +296,15 @@ END_TEST
 
 START_TEST(the_last_subflow_outlives_its_address)
 {
-	SCRIPT(1, OPEN,
-	       "! endpoint 198.51.100.9", "! endpoints",
-	       "> a A dss(A0) add_addr(1 198.51.100.9)",
-	       "! to b 198.51.100.9 80",
-	       "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
-	       "< a RA", "? subflows 1",
-	       "! endpoints",
-	       "> b A dss(A0) remove_addr(1)",
-	       "? subflows 1");
+	SCRIPT_BOTH(OPEN,
+		    "! endpoint 198.51.100.9", "! endpoints",
+		    "> a A dss(A0) add_addr(1 198.51.100.9)",
+		    "! to b 198.51.100.9 80",
+		    "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
+		    "< a RA", "? subflows 1",
+		    "! endpoints",
+		    "> b A dss(A0) remove_addr(1)",
+		    "? subflows 1");
 }
 END_TEST
 
@@ -338,19 +338,19 @@ END_TEST
 /* It has a new number, so that a late REMOVE_ADDR does not hit it. */
 START_TEST(address_that_comes_back)
 {
-	SCRIPT(1, OPEN,
-	       "! endpoint 198.51.100.9", "! endpoints",
-	       "> a A dss(A0) add_addr(1 198.51.100.9)", "< a A add_addr(1 198.51.100.9 echo)",
-	       "! endpoints",
-	       "> a A dss(A0) remove_addr(1)",
-	       "! endpoint 198.51.100.9", "! endpoints",
-	       "+ 201ms",
-	       "> a A dss(A0) add_addr(2 198.51.100.9)",
-	       "< a A add_addr(2 198.51.100.9 echo)",
-	       "+ 201ms",
-	       "> a A dss(A0) remove_addr(1)",
-	       "! to b 198.51.100.9 80",
-	       "< b S join(2)", "> b SA join(2)", "< b A join", "> b A dss(A0)");
+	SCRIPT_BOTH(OPEN,
+		    "! endpoint 198.51.100.9", "! endpoints",
+		    "> a A dss(A0) add_addr(1 198.51.100.9)", "< a A add_addr(1 198.51.100.9 echo)",
+		    "! endpoints",
+		    "> a A dss(A0) remove_addr(1)",
+		    "! endpoint 198.51.100.9", "! endpoints",
+		    "+ 201ms",
+		    "> a A dss(A0) add_addr(2 198.51.100.9)",
+		    "< a A add_addr(2 198.51.100.9 echo)",
+		    "+ 201ms",
+		    "> a A dss(A0) remove_addr(1)",
+		    "! to b 198.51.100.9 80",
+		    "< b S join(2)", "> b SA join(2)", "< b A join", "> b A dss(A0)");
 }
 END_TEST
 
@@ -466,38 +466,38 @@ END_TEST
 /* Section 3.4.2: whether the path is really gone is found out first. */
 START_TEST(removed_address_is_probed)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a A dss(a0) remove_addr(2)",
-	       "> b A seq 0 dss(A0)",
-	       /* What was under way already is no answer. */
-	       "< b A dss(a0)",
-	       "+ 402ms",
-	       "> b A seq 0 dss(A0)",
-	       "+ 10ms",
-	       /* It answers: it stays. */
-	       "< b A dss(a0)",
-	       "+ 60s", "? subflows 2", "? mp_subflow_removed 0", "? mp_remove_addr_in 1");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a A dss(a0) remove_addr(2)",
+		    "> b A seq 0 dss(A0)",
+		    /* What was under way already is no answer. */
+		    "< b A dss(a0)",
+		    "+ 402ms",
+		    "> b A seq 0 dss(A0)",
+		    "+ 10ms",
+		    /* It answers: it stays. */
+		    "< b A dss(a0)",
+		    "+ 60s", "? subflows 2", "? mp_subflow_removed 0", "? mp_remove_addr_in 1");
 }
 END_TEST
 
 START_TEST(removed_address_that_is_silent_is_reset)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "! write 100",
-	       "> a PA len 100 dss(A0 M0+100@1)",
-	       "< a A dss(a100) remove_addr(2)",
-	       "> b A seq 0 dss(A0)",
-	       /* Meanwhile it is not used. */
-	       "! write 100",
-	       "> a PA len 100 dss(A0 M100+100@101)",
-	       "< a A dss(a200)",
-	       "+ 402ms",
-	       "> b A seq 0 dss(A0)",
-	       "+ 402ms",
-	       "> b A seq 0 dss(A0)",
-	       "+ 402ms",
-	       "> b RA tcprst(0)",
-	       "? subflows 1", "? mp_subflow_removed 1");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! write 100",
+		    "> a PA len 100 dss(A0 M0+100@1)",
+		    "< a A dss(a100) remove_addr(2)",
+		    "> b A seq 0 dss(A0)",
+		    /* Meanwhile it is not used. */
+		    "! write 100",
+		    "> a PA len 100 dss(A0 M100+100@101)",
+		    "< a A dss(a200)",
+		    "+ 402ms",
+		    "> b A seq 0 dss(A0)",
+		    "+ 402ms",
+		    "> b A seq 0 dss(A0)",
+		    "+ 402ms",
+		    "> b RA tcprst(0)",
+		    "? subflows 1", "? mp_subflow_removed 1");
 }
 END_TEST
 
@@ -518,22 +518,22 @@ END_TEST
 
 START_TEST(removed_address_0_is_the_first_subflow)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b A dss(a0) remove_addr(0)",
-	       "> a A seq 0 dss(A0)",
-	       "< a RA",
-	       "? subflows 1", "? state ESTABLISHED",
-	       "! write 10", "> b PA len 10 dss(A0 m0+10@1)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b A dss(a0) remove_addr(0)",
+		    "> a A seq 0 dss(A0)",
+		    "< a RA",
+		    "? subflows 1", "? state ESTABLISHED",
+		    "! write 10", "> b PA len 10 dss(A0 m0+10@1)");
 }
 END_TEST
 
 START_TEST(several_removed_at_once)
 {
-	SCRIPT(1, OPEN, JOIN_B, JOIN_C,
-	       "< a A dss(a0) remove_addr(2 3 77)",
-	       "> b A seq 0 dss(A0)", "> c A seq 0 dss(A0)",
-	       "< b R", "< c R",
-	       "? subflows 1", "? mp_remove_addr_in 3");
+	SCRIPT_BOTH(OPEN, JOIN_B, JOIN_C,
+		    "< a A dss(a0) remove_addr(2 3 77)",
+		    "> b A seq 0 dss(A0)", "> c A seq 0 dss(A0)",
+		    "< b R", "< c R",
+		    "? subflows 1", "? mp_remove_addr_in 3");
 }
 END_TEST
 
@@ -566,10 +566,10 @@ END_TEST
 /* An ACK outside the window says nothing. */
 START_TEST(remove_addr_needs_a_valid_segment)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a A seq 100000000 dss(a0) remove_addr(2)",
-	       "> a A ack 1 dss(A0)",
-	       "? mp_remove_addr_in 0", "? subflows 2");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a A seq 100000000 dss(a0) remove_addr(2)",
+		    "> a A ack 1 dss(A0)",
+		    "? mp_remove_addr_in 0", "? subflows 2");
 }
 END_TEST
 
@@ -588,16 +588,16 @@ END_TEST
 
 START_TEST(changed_priority_is_told)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "! backup b",
-	       "> b A dss(A0) prio(backup)",
-	       "+ 2s", "> b A dss(A0) prio(backup)",
-	       "+ 60s",
-	       "! regular b",
-	       "> b A dss(A0) prio",
-	       "! regular b",
-	       "+ 2s", "> b A dss(A0) prio",
-	       "? mp_prio_out 4");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! backup b",
+		    "> b A dss(A0) prio(backup)",
+		    "+ 2s", "> b A dss(A0) prio(backup)",
+		    "+ 60s",
+		    "! regular b",
+		    "> b A dss(A0) prio",
+		    "! regular b",
+		    "+ 2s", "> b A dss(A0) prio",
+		    "? mp_prio_out 4");
 }
 END_TEST
 

@@ -254,11 +254,13 @@ END_TEST
 
 START_TEST(active_join_waits_for_a_dss)
 {
-	SCRIPT_BEGIN(1, "! connect", "> a S capable", "< a SA capable", "> a A capable",
-		     "! join b 2");
-	ck_assert_ptr_null(script_subflow(1));
-	SCRIPT_LINES("< a A dss(a0)", "! join b 2", "> b S join(2)");
-	script_end();
+	for (uint8_t version = 0; version <= 1; version++) {
+		SCRIPT_BEGIN(version, "! connect", "> a S capable", "< a SA capable",
+			     "> a A capable", "! join b 2");
+		ck_assert_ptr_null(script_subflow(1));
+		SCRIPT_LINES("< a A dss(a0)", "! join b 2", "> b S join(2)");
+		script_end();
+	}
 }
 END_TEST
 
