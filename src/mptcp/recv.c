@@ -453,13 +453,25 @@ void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, ui
 }
 
 /*
- * Whether the bytes of the only subflow may be taken for the stream from here on.  Not
- * while a join is pending: a fallback would have to reset it, and a client that sees the
- * reset of a subflow (Linux) sends all that was not DATA_ACKed once more on the other.
+ * Whether what came on the first subflow, but for its last `pending` bytes, is the stream, each
+ * byte once.  Where the peer has repeated something, or something was dropped, what follows may
+ * be the rest of the repetition, and the peer will not fall back either.
  */
-static bool may_read_unmapped(const struct mptcp_conn *conn)
+static bool came_once(const struct mptcp_subflow *sf, size_t pending)
 {
-	return mptcp_may_fall_back(conn) && conn->subflow_count == 1;
+	return sf->bytes_received - pending - stream_len(&sf->held) - sf->map_buffered ==
+	       sf->conn->bytes_received;
+}
+
+/*
+ * Whether the bytes of the only subflow, of which `pending` are left, may be taken for the stream
+ * from here on.  Not while a join is pending: a fallback would have to reset it, and a client that
+ * sees the reset of a subflow (Linux) sends all that was not DATA_ACKed once more on the other.
+ */
+static bool may_read_unmapped(const struct mptcp_subflow *sf, size_t pending)
+{
+	return mptcp_may_fall_back(sf->conn) && sf->conn->subflow_count == 1 &&
+	       came_once(sf, pending);
 }
 
 /*
@@ -634,7 +646,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		}
 		/* Without any option they were lost on the way. */
 		mptcp_robbed(sf);
-		if (!may_read_unmapped(conn) || conn->fin_known) {
+		if (!may_read_unmapped(sf, len) || conn->fin_known) {
 			counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
 			mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "data without a mapping");
 			return;
@@ -752,7 +764,7 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 		return;
 	}
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
-	if (mptcp_may_fall_back(conn) &&
+	if (mptcp_may_fall_back(conn) && came_once(sf, 0) &&
 	    seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una)) {
 		mptcp_robbed(sf);
 		conn->fallback_acks = true;

@@ -628,6 +628,34 @@ START_TEST(data_ack_missing_is_asked_for)
 }
 END_TEST
 
+START_TEST(no_fallback_after_a_repetition)
+{
+	/* These may be new bytes or the rest of what was repeated. */
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 10 dss(a0 m0+10@1)",
+		    "= 10",
+		    "< a PA len 5 dss(a0 m0+5@11)",
+		    "= 10",
+		    "+ 50ms",
+		    "> a A dss(A10)",
+		    "< a PA len 5 of 5",
+		    "= 10",
+		    "> a RA tcprst(6)",
+		    "? mp_no_mapping 1");
+	/* The same where an ACK has no options; data will tell. */
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 10 dss(a0 m0+10@1)",
+		    "< a PA len 5 dss(a0 m0+5@11)",
+		    "! write 5",
+		    "> a PA len 5 dss(A10 M0+5@1)",
+		    "< a A",
+		    "? mode mptcp",
+		    "< a PA len 5 of 5",
+		    "= 10",
+		    "> a RA tcprst(6)");
+}
+END_TEST
+
 START_TEST(fin_of_a_broken_connection_is_no_end)
 {
 	/* Perhaps what came before once more: it cannot be read, so neither can its end. */
@@ -727,6 +755,7 @@ UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
 	  data_ack_missing_on_the_ack, data_ack_missing_is_asked_for,
+	  no_fallback_after_a_repetition,
 	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
