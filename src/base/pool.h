@@ -3,10 +3,10 @@
  * The byte budget and free list behind every payload buffer.
  *
  * Payload lives in blocks of POOL_BLOCK bytes, and where that would be a waste, in
- * halves, quarters and eighths of that.  A pool hands them out, keeps a bounded number
- * of free ones, and counts what is in use against a limit, so that a worker's payload
- * memory is bounded whatever its peers do.  What peers can make grow and is not payload
- * is charged to the same budget.
+ * halves of that, quarters and so on, down to POOL_BLOCK_MIN.  A pool hands them out,
+ * keeps a bounded number of free ones, and counts what is in use against a limit, so that
+ * a worker's payload memory is bounded whatever its peers do.  What peers can make grow and
+ * is not payload is charged to the same budget.
  *
  * Not thread-safe: one pool per worker.  Pools of several workers may share one limit: each
  * takes from the common budget by the grain, a few blocks at a time, so that they
@@ -21,8 +21,8 @@
 #include <stdint.h>
 
 #define POOL_BLOCK     16384u
-#define POOL_BLOCK_MIN 2048u
-#define POOL_CLASSES   4        /* block sizes: POOL_BLOCK_MIN, doubled up to POOL_BLOCK */
+#define POOL_BLOCK_MIN 128u
+#define POOL_CLASSES   8        /* block sizes: POOL_BLOCK_MIN, doubled up to POOL_BLOCK */
 
 #define POOL_GRAIN (16 * POOL_BLOCK)
 

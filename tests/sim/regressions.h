@@ -32,3 +32,4 @@
 { false, 3043263, "a probe for the MTU with SACK blocks was longer than the device's MTU" },
 { false, 3063725, "a connection at its end did not wait out an outage, and reset the peer" },
 { false, 10058450, "data was repeated to a peer that had lost its mapping and all options of ours" },
+{ false, 3032680, "pieces of ten bytes over two paths were refused as a flood of fragments" },

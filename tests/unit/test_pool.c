@@ -102,24 +102,26 @@ END_TEST
 
 START_TEST(sizes)
 {
+	uint8_t *b[POOL_CLASSES];
 	struct pool p;
-	uint8_t *b[4];
 
-	ck_assert_uint_eq(pool_size_for(0), 2048);
-	ck_assert_uint_eq(pool_size_for(2048), 2048);
+	ck_assert_uint_eq(POOL_BLOCK_MIN << (POOL_CLASSES - 1), POOL_BLOCK);
+	ck_assert_uint_eq(pool_size_for(0), POOL_BLOCK_MIN);
+	ck_assert_uint_eq(pool_size_for(POOL_BLOCK_MIN), POOL_BLOCK_MIN);
+	ck_assert_uint_eq(pool_size_for(POOL_BLOCK_MIN + 1), 2 * POOL_BLOCK_MIN);
 	ck_assert_uint_eq(pool_size_for(2049), 4096);
 	ck_assert_uint_eq(pool_size_for(8193), POOL_BLOCK);
 	ck_assert_uint_eq(pool_size_for(1 << 20), POOL_BLOCK);
 	pool_init(&p, 2 * POOL_BLOCK, POOL_BLOCK);
-	for (int i = 0; i < 4; i++) {
-		b[i] = pool_get_size(&p, (size_t)2048 << i);
+	for (int i = 0; i < POOL_CLASSES; i++) {
+		b[i] = pool_get_size(&p, (size_t)POOL_BLOCK_MIN << i);
 		ck_assert_ptr_nonnull(b[i]);
-		memset(b[i], i, (size_t)2048 << i);
+		memset(b[i], i, (size_t)POOL_BLOCK_MIN << i);
 	}
-	ck_assert_uint_eq(p.used_bytes, 30 * 1024);
+	ck_assert_uint_eq(p.used_bytes, 2 * POOL_BLOCK - POOL_BLOCK_MIN);
 	ck_assert_ptr_null(pool_get_size(&p, 4096));
-	for (int i = 0; i < 4; i++)
-		pool_put_size(&p, b[i], (size_t)2048 << i);
+	for (int i = 0; i < POOL_CLASSES; i++)
+		pool_put_size(&p, b[i], (size_t)POOL_BLOCK_MIN << i);
 	ck_assert_uint_eq(p.used_bytes, 0);
 	ck_assert_uint_le(p.free_bytes, POOL_BLOCK);
 	/* A kept block serves its own size only. */
