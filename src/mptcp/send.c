@@ -405,6 +405,19 @@ static bool wants_data(const struct mptcp_subflow *sf)
 		seq64_lt(seq64_max(sf->copied_to, conn->snd_una), conn->snd_nxt));
 }
 
+/* TCP has to know that something waits, and whether it waits for a word of the peer's: the
+ * window of the subflow may have room where that of the connection has none, because others
+ * have used it up. */
+static void tell_tcp(struct mptcp_subflow *sf)
+{
+	const struct mptcp_conn *conn = sf->conn;
+
+	sf->tcp.want_send = wants_data(sf);
+	sf->tcp.window_shut = conn->mode == MPTCP_MODE_MPTCP && !conn->reinject_count &&
+			      conn->snd_una == conn->snd_nxt &&
+			      seq64_leq(conn->snd_wnd_edge, conn->snd_nxt);
+}
+
 /* Sends [begin, end), or its beginning, on `sf`; returns how much, 0 when it could not. */
 static uint32_t send_range(struct mptcp_subflow *sf, uint64_t begin, uint32_t len,
 			   const struct packet_sink *sink, uint64_t now_us)
@@ -739,7 +752,7 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 	window = mptcp_recv_window(conn);
 	list_for_each(sf, &conn->subflows, link) {
 		tcp_set_window(&sf->tcp, window);
-		sf->tcp.want_send = wants_data(sf);
+		tell_tcp(sf);
 		/* MP_FAIL has no room beside data. */
 		drain_tcp(sf, sf->fail_pending, sink, now_us);
 	}
@@ -752,7 +765,7 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 		send_fin(conn, now_us);
 	}
 	list_for_each(sf, &conn->subflows, link) {
-		sf->tcp.want_send = wants_data(sf);
+		tell_tcp(sf);
 		drain_tcp(sf, true, sink, now_us);
 	}
 	/* Those that owed the ACK of a FIN. */

@@ -83,7 +83,8 @@ void tcp_arm_rto(struct tcp_conn *tc, uint64_t now_us)
 
 bool tcp_needs_persist(const struct tcp_conn *tc)
 {
-	return tc->want_send && may_send(tc) && !tc->flight_bytes && !tc->snd_wnd;
+	return tc->want_send && may_send(tc) && !tc->flight_bytes &&
+	       (!tc->snd_wnd || tc->window_shut);
 }
 
 void tcp_arm_persist(struct tcp_conn *tc, uint64_t now_us)

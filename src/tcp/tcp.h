@@ -161,7 +161,8 @@ struct tcp_conn {
 	uint64_t deadline_us[TCP_TIMER_MAX];
 	bool active;                    /* we sent the first SYN */
 	bool orphan;                    /* the owner has let go: FIN-WAIT-2 is bounded */
-	bool want_send;                 /* set by the caller: it has new data waiting */
+	bool want_send;                 /* set by the caller: it has new data waiting ... */
+	bool window_shut;               /* ... and the window that it knows of is shut */
 	bool accepted;                  /* SYN-RECEIVED: tcp_accept() was called */
 	bool syn_due;                   /* SYN or SYN/ACK is to be sent */
 	uint8_t syn_transmissions;

@@ -33,3 +33,4 @@
 { false, 3063725, "a connection at its end did not wait out an outage, and reset the peer" },
 { false, 10058450, "data was repeated to a peer that had lost its mapping and all options of ours" },
 { false, 3032680, "pieces of ten bytes over two paths were refused as a flood of fragments" },
+{ true, 20001025, "a window that was shut at the data level alone was not probed" },

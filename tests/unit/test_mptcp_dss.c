@@ -437,6 +437,27 @@ START_TEST(data_out_of_the_window_is_not_acknowledged)
 }
 END_TEST
 
+/* The window is one for all subflows; the one that is left has room of its own, and is asked
+ * whether that has become true of the window, in case that the peer's word of it got lost. */
+START_TEST(shut_window_is_probed_where_tcp_has_room)
+{
+	SCRIPT_BOTH("< a S win 160 capable", "! accept", "> a SA capable",
+		    "< a A win 10 capable", "+ 10ms", "> a A dss(A0)",      /* times 16 */
+		    "< b S win 160 join(2)", "> b SA join(0)",
+		    "< b A win 10 join", "> b A dss(A0)",
+		    "! write 200",
+		    "> a PA len 160 dss(A0 M0+160@1)",
+		    "< a A win 0 dss(a160)",
+		    "< a R",
+		    "? subflows 1",
+		    "+ 250ms",
+		    "> b A seq 0 dss(A0)",
+		    "? tcp_zero_probe 1",
+		    "< b A win 10 dss(a160)",
+		    "> b PA len 40 dss(A0 m160+40@1)");
+}
+END_TEST
+
 UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, fast_streams_have_whole_numbers,
 	  mapping_ahead_of_its_data, several_mappings_announced_in_any_order,
 	  mapping_boundary_within_a_segment, mappings_of_one_segment_out_of_stream_order,
@@ -448,4 +469,5 @@ UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, fast_streams_have_whole_
 	  mapping_behind_its_data, merged_segments_lose_a_mapping_among_two,
 	  unmapped_data_is_bounded,
 	  data_sequence_numbers_wrap, data_fin_at_the_wrap, subflow_sequence_numbers_wrap,
-	  data_out_of_the_window_is_not_acknowledged)
+	  data_out_of_the_window_is_not_acknowledged,
+	  shut_window_is_probed_where_tcp_has_room)
