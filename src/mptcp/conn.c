@@ -26,10 +26,10 @@
 #define INFINITE_MAP_LEN (4 + 8 + 14 + 2)
 /* Gaps kept in connection-level reassembly; beyond that data is dropped and comes again. */
 #define OOO_GAPS_MAX 4096u
-/* Timeouts in a row of a subflow's FIN after which a finished connection stops asking: as
- * many as Linux grants what no process owns any more, at least 50 seconds.  The peer may have
- * missed our last DATA_ACK, and what it sends again must not be answered with RST. */
-#define FIN_RETRIES 8u
+/* How long a finished connection waits for the answers to its subflows' FINs, as Linux does.
+ * The peer may have missed our last DATA_ACK, and what it sends again must not be answered with
+ * RST. */
+#define LAST_FIN_US 60000000u
 /* Keys drawn until one has a token that may be used, which of many workers is one in many. */
 #define KEY_TRIES 1024
 /* Joins of one connection that may be under way: SYNs beyond that are dropped, not refused,
@@ -204,7 +204,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->rto_deadline_us = TIMER_NEVER;
 	conn->orphan_deadline_us = TIMER_NEVER;
 	conn->fastclose_deadline_us = conn->fastclose_next_us = TIMER_NEVER;
-	conn->fail_deadline_us = TIMER_NEVER;
+	conn->fail_deadline_us = conn->last_fin_deadline_us = TIMER_NEVER;
 	conn->handshake_deadline_us = now_us + cfg->handshake_us;
 	conn->signal_deadline_us = TIMER_NEVER;
 	conn->created_us = now_us;
@@ -548,9 +548,6 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 					 now_us);
 		}
 	}
-	if (events & TCP_EVENT_RTO && conn->state == MPTCP_TIME_WAIT &&
-	    sf->tcp.unanswered >= FIN_RETRIES)
-		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
 	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
 	    sf->state == MPTCP_SUBFLOW_ACTIVE)
 		mptcp_subflow_silent(sf, now_us);
@@ -684,6 +681,8 @@ void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
 
 	if (conn->state == MPTCP_TIME_WAIT) {
+		if (conn->last_fin_deadline_us == TIMER_NEVER)
+			conn->last_fin_deadline_us = now_us + LAST_FIN_US;
 		list_for_each(sf, &conn->subflows, link) {
 			if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 				mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "connection closed");
@@ -805,6 +804,8 @@ uint64_t mptcp_deadline(const struct mptcp_conn *conn)
 	EARLIER(conn->fail_deadline_us);
 	if (conn->state < MPTCP_ESTABLISHED)
 		EARLIER(conn->handshake_deadline_us);
+	if (!conn->finished)
+		EARLIER(conn->last_fin_deadline_us);
 #undef EARLIER
 	return next;
 }
@@ -838,6 +839,10 @@ void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		mptcp_terminate(conn, "handshake timed out");
 	if (now_us >= conn->fail_deadline_us)
 		mptcp_fail_timeout(conn);
+	if (now_us >= conn->last_fin_deadline_us && !conn->finished)
+		list_for_each(sf, &conn->subflows, link)
+			if (subflow_busy(sf))
+				mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
 	if (now_us >= conn->orphan_deadline_us) {
 		conn->orphan_deadline_us = TIMER_NEVER;
 		counter_inc(conn->env->counters, CNT_MP_ORPHAN_TIMEOUT);

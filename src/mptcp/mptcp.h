@@ -347,6 +347,7 @@ struct mptcp_conn {
 	uint64_t fin_dsn;
 
 	uint64_t orphan_deadline_us;
+	uint64_t last_fin_deadline_us;  /* TIME_WAIT: subflows that are not closed then, are reset */
 	uint64_t handshake_deadline_us;
 	uint64_t fastclose_deadline_us, fastclose_next_us;
 	uint8_t fastclose_sent;         /* how often */

@@ -34,3 +34,4 @@
 { false, 10058450, "data was repeated to a peer that had lost its mapping and all options of ours" },
 { false, 3032680, "pieces of ten bytes over two paths were refused as a flood of fragments" },
 { true, 20001025, "a window that was shut at the data level alone was not probed" },
+{ true, 20003901, "the FIN of a subflow whose NAT was gone kept a finished connection for minutes" },

@@ -149,6 +149,7 @@ START_TEST(last_ack_outlives_an_outage)
 		    "> a A sack 1-6 dss(A6)",
 		    /* But not for ever. */
 		    "+ 60s",
+		    "> a FA seq 1 dss(A6)",
 		    "> a RA tcprst(5 T)",
 		    "? event closed");
 }
