@@ -29,6 +29,8 @@ void mptcp_learn_peer_key(struct mptcp_conn *conn, uint64_t key)
 	conn->rcv_nxt = conn->consumed = idsn + 1;
 	conn->rcv_adv = conn->rcv_told = conn->rcv_nxt + conn->rcvbuf;
 	conn->rcv_round_dsn = conn->rcv_nxt;
+	conn->acked_whole = conn->rcv_nxt;
+	conn->rcv_whole = conn->rcv_nxt - 1;    /* nothing yet */
 }
 
 static void established(struct mptcp_subflow *sf, enum mptcp_mode mode, uint64_t now_us)

@@ -337,6 +337,8 @@ struct mptcp_conn {
 	uint64_t rcv_nxt;
 	uint64_t rcv_adv;               /* right edge of the shared window */
 	uint64_t rcv_told;              /* ... as segments told it, perhaps further: see recv.c */
+	uint64_t rcv_whole;             /* end of what came with DSNs of 8 bytes ... */
+	uint64_t acked_whole;           /* ... and the last DATA_ACK of 8 bytes: see options.c */
 	uint64_t consumed;              /* DSN up to which the consumer is done */
 	struct reasm ooo;
 	uint32_t rcvbuf;

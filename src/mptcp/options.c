@@ -5,7 +5,8 @@
  * The option space is 40 bytes.  Timestamps take 10; a mapping with its DATA_ACK takes
  * 18, or 22 with a whole DSN (never 26: a client in the field misreads DSN and DATA_ACK of
  * 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the same on
- * the way up.  Of signals only MP_FAIL waits for the next pure ACK; those of address.c have
+ * the way up.  What comes with a whole DSN is acknowledged by a whole DATA_ACK (RFC 8684,
+ * section 3.3.2), except beside a whole DSN of ours.  Of signals only MP_FAIL waits for the next pure ACK; those of address.c have
  * ACKs of their own.
  */
 #include <assert.h>
@@ -168,50 +169,83 @@ static bool whole_dsn(struct mptcp_conn *conn, uint64_t now_us)
 	return fast;
 }
 
-static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us, uint8_t *out)
+/* Whether what was received with whole DSNs is not yet acknowledged by a whole DATA_ACK. */
+static bool whole_ack_due(const struct mptcp_conn *conn)
+{
+	return seq64_gt(seq64_min(conn->rcv_whole, conn->rcv_nxt), conn->acked_whole);
+}
+
+/* Whether a DATA_ACK without a mapping beside it is whole. */
+static bool whole_ack(struct mptcp_subflow *sf, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
-	struct mptcp_dss d = {
-		.has_ack = true,
-		.data_ack = (uint32_t)conn->rcv_nxt,
-	};
 
-	if ((tx->len || !conn->fin_sent) && mptcp_infinite_for(sf, tx, &d))
-		return mptcp_option_build_dss(out, &d);
+	if (whole_ack_due(conn))
+		return true;
+	/* A repetition; where SACK blocks need the room, they are worth more. */
+	return !sf->tcp.sack_count && (is_fast(&conn->rcv_pace, conn->rcv_nxt, now_us) ||
+				       seq64_geq(conn->rcv_whole, conn->rcv_nxt));
+}
+
+static void fill_dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us,
+		     struct mptcp_dss *d)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	memset(d, 0, sizeof(*d));
+	d->has_ack = true;
+	d->data_ack = conn->rcv_nxt;
+	if ((tx->len || !conn->fin_sent) && mptcp_infinite_for(sf, tx, d))
+		return;
 	if (conn->mode == MPTCP_MODE_FALLBACK && !conn->fallback_maps)
-		return mptcp_option_build_dss(out, &d);
+		return;
 	if (tx->len) {
-		d.has_map = true;
-		d.dsn = tx->offset - (tx->seq - tx->map_seq);
-		d.dsn_is64 = whole_dsn(conn, now_us) || tx->retransmission ||
-			     !short_dsn_fits(sf, d.dsn);
+		d->has_map = true;
+		d->dsn = tx->offset - (tx->seq - tx->map_seq);
+		d->dsn_is64 = whole_dsn(conn, now_us) || tx->retransmission ||
+			      !short_dsn_fits(sf, d->dsn);
+		d->ack_is64 = !d->dsn_is64 && whole_ack_due(conn);
 		if (!tx->retransmission) {
-			sf->last_map_dsn = d.dsn;
+			sf->last_map_dsn = d->dsn;
 			sf->mapped = true;
 		}
-		d.ssn = tx->map_seq - sf->tcp.iss;
-		d.data_len = tx->map_len;
-		d.has_checksum = conn->checksum_on;
-		d.checksum = tx->map_checksum;
-		if (conn->fin_queued && d.data_len < UINT16_MAX &&
-		    d.dsn + d.data_len == conn->sendq.end) {
-			conn->fin_carried = d.data_fin = true;
-			d.data_len++;
-			d.checksum = checksum_plus_one(d.checksum);
+		d->ssn = tx->map_seq - sf->tcp.iss;
+		d->data_len = tx->map_len;
+		d->has_checksum = conn->checksum_on;
+		d->checksum = tx->map_checksum;
+		if (conn->fin_queued && d->data_len < UINT16_MAX &&
+		    d->dsn + d->data_len == conn->sendq.end) {
+			conn->fin_carried = d->data_fin = true;
+			d->data_len++;
+			d->checksum = checksum_plus_one(d->checksum);
 		}
 	} else if (conn->fin_sent && !conn->fin_acked) {
-		d.has_map = d.dsn_is64 = d.data_fin = true;
-		d.dsn = conn->sendq.end;
-		d.data_len = 1;
-		d.has_checksum = conn->checksum_on;
-		if (d.has_checksum)
-			d.checksum = mptcp_dss_checksum(d.dsn, 0, 1, 0);
-	} else if (is_fast(&conn->rcv_pace, conn->rcv_nxt, now_us) && !sf->tcp.sack_count) {
-		/* Where SACK blocks need the room, they are worth more. */
-		d.ack_is64 = true;
-		d.data_ack = conn->rcv_nxt;
+		/* Linux before 5.9 does not extend a short one here. */
+		d->has_map = d->dsn_is64 = d->data_fin = true;
+		d->dsn = conn->sendq.end;
+		d->data_len = 1;
+		d->has_checksum = conn->checksum_on;
+		if (d->has_checksum)
+			d->checksum = mptcp_dss_checksum(d->dsn, 0, 1, 0);
+	} else {
+		d->ack_is64 = whole_ack(sf, now_us);
 	}
-	return mptcp_option_build_dss(out, &d);
+}
+
+/* Encodes a DSS that is sent. */
+static size_t put_dss(struct mptcp_conn *conn, const struct mptcp_dss *d, uint8_t *out)
+{
+	if (d->ack_is64)
+		conn->acked_whole = d->data_ack;
+	return mptcp_option_build_dss(out, d);
+}
+
+static size_t dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t now_us, uint8_t *out)
+{
+	struct mptcp_dss d;
+
+	fill_dss(sf, tx, now_us, &d);
+	return put_dss(sf->conn, &d, out);
 }
 
 /* The keys and our DATA_FIN do not fit into one ACK: they take turns. */
@@ -277,10 +311,12 @@ static size_t options_with_signal(struct mptcp_subflow *sf, const struct tcp_tx 
 				  const struct mptcp_signal *signal, bool timestamps,
 				  uint64_t now_us, uint8_t out[TCP_OPTIONS_MAX])
 {
-	size_t n = dss(sf, tx, now_us, out);
+	struct mptcp_dss d;
+	size_t n = 0;
 
-	if (!fits(timestamps, n + signal->len))
-		n = 0;
+	fill_dss(sf, tx, now_us, &d);
+	if (fits(timestamps, mptcp_option_dss_len(&d) + signal->len))
+		n = put_dss(sf->conn, &d, out);
 	assert(fits(timestamps, n + signal->len));
 	memcpy(out + n, signal->data, signal->len);
 	return n + signal->len;
@@ -342,12 +378,13 @@ void mptcp_emit_signal(struct mptcp_subflow *sf, const struct mptcp_signal *sign
 		       const struct packet_sink *sink, uint64_t now_us)
 {
 	struct tcp_tx tx = { .seq = sf->tcp.snd_nxt, .flags = TCP_ACK };
-	uint8_t options[TCP_OPTIONS_MAX];
+	struct mptcp_dss d;
 
+	fill_dss(sf, &tx, now_us, &d);
 	/* To TCP it is an ACK like any other: a DATA_ACK that is owed and finds no room beside
 	 * the signal would be forgotten. */
 	if (sf->tcp.last_ack_sent != sf->tcp.rcv_nxt &&
-	    !fits(sf->tcp.ts_on, dss(sf, &tx, now_us, options) + signal->len))
+	    !fits(sf->tcp.ts_on, mptcp_option_dss_len(&d) + signal->len))
 		mptcp_emit(sf, &tx, sink, now_us);
 	emit(sf, &tx, signal, sink, now_us);
 }

@@ -719,6 +719,8 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 		}
 		if (!checksum_as_agreed(sf, d->has_checksum))
 			return;
+		if (d->dsn_is64 && seq64_gt(dsn + len, conn->rcv_whole))
+			conn->rcv_whole = dsn + len;
 		if (d->data_fin) {
 			len--;
 			/* Alone, it is covered by its pseudo-header (section 3.3.3). */

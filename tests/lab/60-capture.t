@@ -29,6 +29,11 @@ errors=$(t -Y 'mptcp && _ws.expert.severity >= 0x00800000' -T fields -e _ws.expe
 is "$errors" "" "no expert error in an MPTCP segment"
 notes=$(t -Y 'mptcp && _ws.expert.severity >= 0x00400000' -T fields -e _ws.expert.message | sort | uniq -c | sort -rn)
 diag "notes and warnings: ${notes:-none}"
+# Linux sends DSNs of 8 bytes
+whole=$(t -Y 'tcp.srcport <= 8000 && tcp.options.mptcp.dataack8.flag == 1' | wc -l)
+cmp_ok "$whole" '>' 100 "DATA_ACKs of 8 bytes answer them"
+is "$(t -Y 'tcp.srcport <= 8000 && tcp.options.mptcp.dataack8.flag == 1 &&
+	tcp.options.mptcp.dseqn8.flag == 1' | wc -l)" 0 "never beside a DSN of 8 bytes"
 bare=$(t -Y 'tcp.len > 0 && !tcp.options.mptcp.subtype' -T fields -e frame.number -e ip.src -e tcp.srcport -e tcp.seq -e tcp.len)
 # a segment inside a mapping that an earlier one carried needs none of its own; none at
 # all on a subflow would be wrong

@@ -106,7 +106,7 @@ START_TEST(signal_does_not_swallow_a_data_ack)
 	       "> a A dss(A0)",
 	       "< a PA len 5 dss(a0 m0+5@1)",
 	       "! endpoint 2001:db8::9", "! endpoints",
-	       "> a A dss(A5)", "> a A add_addr(1 2001:db8::9)",
+	       "> a A dss(a5)", "> a A add_addr(1 2001:db8::9)",
 	       "= 5",
 	       "+ 100ms");
 }
@@ -256,13 +256,13 @@ START_TEST(subflow_of_a_withdrawn_address_is_closed)
 		    "> a A dss(A0) remove_addr(1)",
 		    /* It may go on sending there. */
 		    "< b PA len 5 dss(a0 m0+5@1)", "= 5",
-		    "+ 500ms", "> b A dss(A5)", "> a A dss(A5) remove_addr(1)",
-		    "+ 1s", "> a A dss(A5) remove_addr(1)",
+		    "+ 500ms", "> b A dss(a5)", "> a A dss(a5) remove_addr(1)",
+		    "+ 1s", "> a A dss(a5) remove_addr(1)",
 		    "? subflows 2",
-		    "+ 500ms", "> b FA dss(A5)",
+		    "+ 500ms", "> b FA dss(a5)",
 		    "< b PA len 5 dss(a0 m5+5@6)", "= 10",
-		    "+ 1s", "> b A dss(A10)",
-		    "< b FA dss(a0)", "> b A dss(A10)",
+		    "+ 1s", "> b A dss(a10)",
+		    "< b FA dss(a0)", "> b A dss(a10)",
 		    "? subflows 1", "? mp_subflow_removed 1");
 }
 END_TEST

@@ -41,7 +41,7 @@ START_TEST(third_ack_lost_and_data)
 	SCRIPT(1, SYNACK, "< a PA len 5 capable(len 5)", "? mode mptcp", "= 5",
 	       "+ 10ms", "> a A dss(A5)");
 	SCRIPT(0, SYNACK, "< a PA len 5 dss(a0 m0+5@1)", "? mode mptcp", "= 5",
-	       "+ 10ms", "> a A dss(A5)");
+	       "+ 10ms", "> a A dss(a5)");
 }
 END_TEST
 
@@ -51,13 +51,13 @@ START_TEST(first_data_lost)
 	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
 	       "> a A ack 1 sack 6-11 dss(A0)",
 	       "< a PA seq 1 len 5 capable(len 5)",
-	       "> a A dss(A10)",
+	       "> a A dss(a10)",
 	       "= 10");
 	SCRIPT(0, OPEN,
 	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
 	       "> a A ack 1 sack 6-11 dss(A0)",
 	       "< a PA seq 1 len 5 dss(a0 m0+5@1)",
-	       "> a A dss(A10)",
+	       "> a A dss(a10)",
 	       "= 10");
 }
 END_TEST
@@ -75,7 +75,7 @@ START_TEST(third_ack_and_first_data_lost)
 	       "> a A ack 6 dss(A5)",
 	       "< a PA seq 6 len 5 dss(a0 m5+5@6)",
 	       "+ 10ms",
-	       "> a A dss(A10)",
+	       "> a A dss(a10)",
 	       "= 10");
 }
 END_TEST
@@ -87,7 +87,7 @@ START_TEST(third_ack_after_the_data)
 	       "+ 10ms", "> a A dss(A5)", "? mode mptcp");
 	SCRIPT(0, SYNACK,
 	       "< a PA len 5 dss(a0 m0+5@1)", "< a A seq 1 capable", "= 5",
-	       "+ 10ms", "> a A dss(A5)", "? mode mptcp");
+	       "+ 10ms", "> a A dss(a5)", "? mode mptcp");
 }
 END_TEST
 
@@ -101,7 +101,7 @@ START_TEST(fast_open_data_is_left)
 	SCRIPT(0, "< a S len 10 of 0 raw(220601020304) capable", "! accept",
 	       "> a SA ack 1 capable",
 	       "< a A seq 1 capable",
-	       "< a PA seq 1 len 10 dss(a0 m0+10@1)", "= 10", "+ 10ms", "> a A dss(A10)");
+	       "< a PA seq 1 len 10 dss(a0 m0+10@1)", "= 10", "+ 10ms", "> a A dss(a10)");
 }
 END_TEST
 
@@ -148,14 +148,14 @@ START_TEST(unknown_subtypes_are_ignored)
 {
 	SCRIPT_BOTH(OPEN, "< a PA len 5 dss(a0 m0+5@1) raw(1e04f000)", "= 5",
 		    "< a PA len 5 raw(1e0490ff) dss(A0 M5+5@6)", "= 10",
-		    "+ 10ms", "> a A dss(A10)", "? mode mptcp");
+		    "+ 10ms", "> a A dss(a10)", "? mode mptcp");
 }
 END_TEST
 
 START_TEST(reserved_bits_are_ignored)
 {
 	SCRIPT_BOTH(OPEN, "< a PA len 5 dss(a0 m0+5@1 reserved)", "= 5", "+ 10ms",
-		    "> a A dss(A5)");
+		    "> a A dss(a5)");
 }
 END_TEST
 
@@ -171,7 +171,7 @@ END_TEST
 START_TEST(a_key_of_zero_is_a_key)
 {
 	SCRIPT_BOTH("! key 0", OPEN, JOIN_B, "< b PA len 5 dss(a0 m0+5@1)", "= 5", "+ 10ms",
-		    "> b A dss(A5)");
+		    "> b A dss(a5)");
 }
 END_TEST
 
@@ -223,7 +223,7 @@ START_TEST(join_third_ack_lost)
 	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
 		    "< b PA len 5 dss(a0 m0+5@1)", "= 0",
 		    "< b A seq 1 join", "> b A ack 1 dss(A0)",
-		    "< b PA seq 1 len 5 dss(a0 m0+5@1)", "= 5", "+ 10ms", "> b A dss(A5)");
+		    "< b PA seq 1 len 5 dss(a0 m0+5@1)", "= 5", "+ 10ms", "> b A dss(a5)");
 }
 END_TEST
 
@@ -298,7 +298,7 @@ START_TEST(join_while_closing)
 		    "> b A dss(A0 m0+1@0 F)", "? subflows 2");
 	/* Both have ended. */
 	SCRIPT_BOTH(OPEN, "! shutdown", "> a A dss(A0 m0+1@0 F)", "< a A dss(a1 m0+1@0 F)",
-		    "? state TIME_WAIT", "> a FA dss(A1)",
+		    "? state TIME_WAIT", "> a FA dss(a1)",
 		    "< b S join(2)", "> b RA tcprst(3)", "? subflows 1");
 }
 END_TEST
@@ -309,7 +309,7 @@ START_TEST(join_that_the_close_overtakes)
 		    "! shutdown", "> a A dss(A0 m0+1@0 F)",
 		    "< a A dss(a1 m0+1@0 F)",
 		    "> b RA tcprst(3)",
-		    "> a FA dss(A1)",
+		    "> a FA dss(a1)",
 		    "? state TIME_WAIT");
 }
 END_TEST
@@ -351,7 +351,7 @@ START_TEST(dsn_and_data_ack_are_never_both_long)
 {
 	/* A client in the field misreads them. */
 	SCRIPT_BOTH(OPEN, JOIN_B,
-		    "< a PA len 5 dss(a0 m0+5@1)", "+ 10ms", "> a A dss(A5)",
+		    "< a PA len 5 dss(a0 m0+5@1)", "+ 10ms", "> a A dss(a5)",
 		    "! write 100", "> a PA len 100 dss(A5 M0+100@1)",
 		    "< a A prio(backup) dss(a100)",
 		    "! write 100", "> b PA len 100 dss(A5 m100+100@1)");
@@ -393,7 +393,7 @@ START_TEST(data_acks_may_come_only_where_they_advance)
 	SCRIPT_BOTH(OPEN, JOIN_B,
 		    "! write 10", "> a PA len 10 dss(A0 M0+10@1)",
 		    "< a PA ack 11 len 5 dss(m0+5@1)", "= 5",
-		    "+ 50ms", "> a A dss(A5)",
+		    "+ 50ms", "> a A dss(a5)",
 		    "< b A dss(a10)",
 		    "! write 10", "> a PA len 10 dss(A5 M10+10@11)",
 		    "< a A ack 21", "< b A dss(a20)",
@@ -407,7 +407,7 @@ START_TEST(first_data_for_a_number_counts)
 	SCRIPT_BOTH(OPEN, JOIN_B,
 		    "< b PA len 5 dss(a0 m5+5@1)",
 		    "< a PA seq 6 len 5 corrupt dss(a0 m5+5@6)", "> a A ack 1 sack 6-11 dss(A0)",
-		    "< a PA seq 1 len 5 dss(a0 m0+5@1)", "> a A dss(A10)",
+		    "< a PA seq 1 len 5 dss(a0 m0+5@1)", "> a A dss(a10)",
 		    "= 10");
 }
 END_TEST

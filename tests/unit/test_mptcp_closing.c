@@ -14,7 +14,7 @@ START_TEST(peer_ends_first)
 	       "= 5",
 	       "? event fin",
 	       "? state CLOSE_WAIT",
-	       "> a A dss(A6)",
+	       "> a A dss(a6)",
 	       "! write 10",
 	       "> a PA len 10 dss(A6 M0+10@1)",
 	       "< a A dss(a10)",
@@ -23,9 +23,9 @@ START_TEST(peer_ends_first)
 	       "> a A dss(A6 m10+1@0 F)",
 	       "< a A dss(a11)",
 	       "? state TIME_WAIT",
-	       "> a FA dss(A6)",
+	       "> a FA dss(a6)",
 	       "< a FA dss(a11)",
-	       "> a A dss(A6)",
+	       "> a A dss(a6)",
 	       "? event closed");
 }
 END_TEST
@@ -42,14 +42,14 @@ START_TEST(we_end_first)
 	       "< a PA len 5 dss(a1 m0+5@1)",
 	       "= 5",
 	       "+ 50ms",
-	       "> a A dss(A5)",
+	       "> a A dss(a5)",
 	       "< a A dss(a1 m5+1@0 F)",
 	       "? event fin",
 	       "? state TIME_WAIT",
-	       "> a FA dss(A6)",
+	       "> a FA dss(a6)",
 	       "< a A dss(a1)",
 	       "< a FA dss(a1)",
-	       "> a A dss(A6)",
+	       "> a A dss(a6)",
 	       "? event closed");
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(both_end_at_once)
 	       "> a A dss(A1 m0+1@0 F)",
 	       "< a A dss(a1)",
 	       "? state TIME_WAIT",
-	       "> a FA dss(A1)");
+	       "> a FA dss(a1)");
 }
 END_TEST
 
@@ -76,13 +76,13 @@ START_TEST(data_fin_waits_for_missing_data)
 	       "? state ESTABLISHED",
 	       "< b PA len 2 dss(a0 m3+2@1)",
 	       "+ 50ms",
-	       "> b A dss(A0)",
+	       "> b A dss(a0)",
 	       "< a PA len 3 dss(a0 m0+3@1)",
 	       "= 5",
 	       "? event fin",
 	       "? state CLOSE_WAIT",
-	       "> a A dss(A6)",
-	       "> b A dss(A6)");
+	       "> a A dss(a6)",
+	       "> b A dss(a6)");
 }
 END_TEST
 
@@ -90,9 +90,9 @@ START_TEST(repeated_data_fin_is_acknowledged_again)
 {
 	SCRIPT(1, OPEN,
 	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "? mp_bad_mapping 0");
 }
 END_TEST
@@ -101,15 +101,15 @@ START_TEST(data_after_the_end_is_dropped)
 {
 	SCRIPT(1, OPEN,
 	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "< a PA len 5 dss(a0 m1+5@1)",
 	       "= 0",
 	       "? mp_bad_mapping 1",
 	       "+ 50ms",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       /* TCP has it, MPTCP does not; the end is where it was. */
 	       "< a A dss(a0 m6+1@0 F)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "? state CLOSE_WAIT");
 }
 END_TEST
@@ -127,7 +127,7 @@ START_TEST(data_fin_survives_its_subflow)
 	       "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0 m0+1@0 F)",
 	       "< c A dss(a1 m0+1@0 F)",
 	       "? state TIME_WAIT",
-	       "> c FA dss(A1)");
+	       "> c FA dss(a1)");
 }
 END_TEST
 
@@ -140,16 +140,16 @@ START_TEST(last_ack_outlives_an_outage)
 		    "> a A dss(A0 m0+1@0 F)",
 		    "< a PA len 5 dss(a1 m0+6@1 F)",
 		    "? state TIME_WAIT",
-		    "> a FA dss(A6)",
+		    "> a FA dss(a6)",
 		    "+ 30s",
-		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
-		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
-		    "> a FA seq 1 dss(A6)", "> a FA seq 1 dss(A6)",
+		    "> a FA seq 1 dss(a6)", "> a FA seq 1 dss(a6)", "> a FA seq 1 dss(a6)",
+		    "> a FA seq 1 dss(a6)", "> a FA seq 1 dss(a6)", "> a FA seq 1 dss(a6)",
+		    "> a FA seq 1 dss(a6)", "> a FA seq 1 dss(a6)",
 		    "< a PA seq 1 ack 1 len 5 of 0 dss(a1 m0+6@1 F)",
-		    "> a A sack 1-6 dss(A6)",
+		    "> a A sack 1-6 dss(a6)",
 		    /* But not for ever. */
 		    "+ 60s",
-		    "> a FA seq 1 dss(A6)",
+		    "> a FA seq 1 dss(a6)",
 		    "> a RA tcprst(5 T)",
 		    "? event closed");
 }
@@ -164,7 +164,7 @@ START_TEST(fin_with_data_fin_leaves_our_half_open)
 	       "< a FPA len 5 dss(a0 m0+6@1 F)",
 	       "= 5",
 	       "? event fin",
-	       "> a A dss(A6)",
+	       "> a A dss(a6)",
 	       "! write 10",
 	       "> a PA len 10 dss(A6 M0+10@1)",
 	       "< a A dss(a10)",
@@ -183,9 +183,9 @@ START_TEST(fins_on_all_subflows_leave_one_half_open)
 	SCRIPT(1, OPEN, JOIN_B,
 	       "< a FA dss(a0 m0+1@0 F)",
 	       "? event fin",
-	       "> a FA dss(A1)", "> b A dss(A1)",
+	       "> a FA dss(a1)", "> b A dss(a1)",
 	       "< b FA dss(a0)",
-	       "> b A dss(A1)",
+	       "> b A dss(a1)",
 	       "< a A dss(a0)",
 	       "? subflows 1",
 	       "! write 10",
@@ -194,7 +194,7 @@ START_TEST(fins_on_all_subflows_leave_one_half_open)
 	       "! shutdown",
 	       "> b A dss(A1 m10+1@0 F)",
 	       "< b A dss(a11)",
-	       "> b FA dss(A1)",
+	       "> b FA dss(a1)",
 	       "? state TIME_WAIT",
 	       "< b A dss(a11)",
 	       "? event closed");
@@ -228,7 +228,7 @@ START_TEST(fin_of_the_last_joined_subflow_waits_for_a_join)
 	       "< c PA len 5 dss(a0 m0+5@1)",
 	       "= 5",
 	       "+ 50ms",
-	       "> c A dss(A5)");
+	       "> c A dss(a5)");
 }
 END_TEST
 
@@ -247,7 +247,7 @@ START_TEST(rst_of_the_last_subflow_after_both_ends)
 {
 	SCRIPT(1, OPEN,
 	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "! shutdown",
 	       "> a A dss(A1 m0+1@0 F)",
 	       /* All but our end was acknowledged; who answers with RST knows of nothing. */
@@ -279,14 +279,14 @@ START_TEST(each_subflow_waits_its_time)
 	       "> b A dss(A0 m0+1@0 F)",
 	       "< a A dss(a1 m0+1@0 F)",
 	       "? state TIME_WAIT",
-	       "> a FA dss(A1)",
-	       "> b FA dss(A1)",
+	       "> a FA dss(a1)",
+	       "> b FA dss(a1)",
 	       "< a FA dss(a1)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "< a FA seq 1 dss(a1)",
-	       "> a A dss(A1)",
+	       "> a A dss(a1)",
 	       "< b FA dss(a1)",
-	       "> b A dss(A1)",
+	       "> b A dss(a1)",
 	       "? event closed");
 }
 END_TEST

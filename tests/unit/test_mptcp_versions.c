@@ -66,7 +66,7 @@ START_TEST(v0_dss_completes_the_handshake)
 	       "? mode mptcp",
 	       "= 5",
 	       "+ 10ms",
-	       "> a A dss(A5)");
+	       "> a A dss(a5)");
 }
 END_TEST
 
@@ -78,7 +78,7 @@ START_TEST(v0_second_data_completes_the_handshake)
 	       "? mode mptcp",
 	       "> a A ack 1 sack 6-11 dss(A0)",
 	       "< a PA seq 1 len 5 dss(a0 m0+5@1)",
-	       "> a A dss(A10)",
+	       "> a A dss(a10)",
 	       "= 10");
 }
 END_TEST
@@ -140,7 +140,7 @@ START_TEST(v0_keys_are_repeated_until_a_dss_came)
 	       "> a A capable",
 	       "< a PA len 5 dss(a0 m0+5@1)",
 	       "+ 50ms",
-	       "> a A dss(A5)");
+	       "> a A dss(a5)");
 }
 END_TEST
 
@@ -183,7 +183,7 @@ START_TEST(v0_checksums_if_either_asks)
 	/* The client does. */
 	SCRIPT_BOTH("< a S capable(flags AH)", "! accept", "> a SA capable(flags AH)",
 		    "< a A capable(flags AH)", "+ 10ms", "> a A dss(A0)",
-		    "< a PA len 5 dss(a0 m0+5@1 sum)", "= 5", "+ 10ms", "> a A dss(A5)",
+		    "< a PA len 5 dss(a0 m0+5@1 sum)", "= 5", "+ 10ms", "> a A dss(a5)",
 		    "! write 10", "> a PA len 10 dss(A5 M0+10@1 sum)");
 	/* The configuration does. */
 	SCRIPT_BOTH("! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
@@ -274,7 +274,7 @@ START_TEST(v0_mp_fail_needs_no_answer)
 	/* Only the infinite mapping, retroactive, on the next data (section 3.6). */
 	SCRIPT(0, "! checksum", "< a S capable", "! accept", "> a SA capable(flags AH)",
 	       "< a A capable(flags AH)", "+ 10ms", "> a A dss(A0)",
-	       "< a PA len 5 dss(a0 m0+5@1 sum)", "+ 50ms", "> a A dss(A5)",
+	       "< a PA len 5 dss(a0 m0+5@1 sum)", "+ 50ms", "> a A dss(a5)",
 	       "< a PA len 5 dss(a0 m5+5@6 badsum)", "> a A dss(A5) fail(5)", "= 5",
 	       "< a PA len 5 dss(a0 m5+0@6)",
 	       "= 15", "? mode fallback", "? mp_fallback_checksum 1", "> a A",
