@@ -283,6 +283,12 @@ static bool answer_stateless(struct proxy *proxy, const struct proxy_service *se
 				       now_us);
 	if (!conn)
 		return false;
+	/* A key whose token is taken cannot be drawn again (RFC 8684, section 3.1): with state
+	 * there is another one. */
+	if (flowtable_token_find(&proxy->flows, conn->local_token)) {
+		mptcp_free(conn);
+		return false;
+	}
 	mptcp_accept(conn, now_us);
 	mptcp_output(conn, proxy->sink, now_us);
 	mptcp_free(conn);

@@ -231,10 +231,28 @@ static struct flight answer_to_client(void)
 	return w.down.q[0];
 }
 
+/* A packet without payload from `tx`, with MP_CAPABLE unless that is NULL. */
+static enum proxy_verdict give_raw(const struct flow_tuple *tx, struct tcp_header *h,
+				   const struct mptcp_capable *c)
+{
+	uint8_t data[256], mp[40], opt[TCP_OPTIONS_MAX];
+	size_t len, ip_len, mp_len = c ? mptcp_option_build_capable(mp, c) : 0;
+	enum proxy_verdict verdict;
+	int opt_len;
+
+	h->src_port = tx->src.port;
+	h->dst_port = tx->dst.port;
+	opt_len = tcp_options_build(opt, &h->opt, mp, mp_len);
+	len = packet_build_tcp(data, tx, h, opt, (size_t)opt_len, 0, 0, 1, &ip_len);
+	packet_finish_checksum(data, len, ip_len, 0);
+	verdict = proxy_packet(w.proxy, data, len, false, w.now);
+	flush();
+	return verdict;
+}
+
 /* Only who got the SYN/ACK can begin, only for some time, and only once. */
 START_TEST(stateless_answers_cannot_be_forged)
 {
-	uint8_t ack[256], mp[40], opt[TCP_OPTIONS_MAX];
 	struct packet synack;
 	struct flow_tuple tx;
 	uint64_t begin;
@@ -252,8 +270,6 @@ START_TEST(stateless_answers_cannot_be_forged)
 			.receiver_key = synack.tcp.mptcp.capable.sender_key,
 		};
 		enum proxy_verdict want = PROXY_PASS;
-		size_t len, ip_len, mp_len;
-		int opt_len;
 
 		client_tuple(&tx, "192.0.2.5:7000");
 		switch (i) {
@@ -265,19 +281,41 @@ START_TEST(stateless_answers_cannot_be_forged)
 		case 5: want = PROXY_TAKE; break;
 		case 6: want = PROXY_TAKE; break;               /* again */
 		}
-		h.src_port = tx.src.port;
-		h.dst_port = tx.dst.port;
-		mp_len = mptcp_option_build_capable(mp, &c);
-		opt_len = tcp_options_build(opt, &h.opt, mp, mp_len);
-		len = packet_build_tcp(ack, &tx, &h, opt, (size_t)opt_len, 0, 0, 1, &ip_len);
-		packet_finish_checksum(ack, len, ip_len, 0);
-		ck_assert_int_eq(proxy_packet(w.proxy, ack, len, false, w.now), want);
-		flush();
+		ck_assert_int_eq(give_raw(&tx, &h, &c), want);
 		w.now = begin + SECOND;
 		ck_assert_uint_eq(count(CNT_STATELESS_DONE), i >= 5);
 		ck_assert_uint_eq(proxy_session_count(w.proxy), i >= 5);
 	}
 	ck_assert_int_eq(w.opened, 1);
+	world_end();
+}
+END_TEST
+
+/* The same SYN again would draw the same key, while a session has its token. */
+START_TEST(stateless_answers_have_unique_tokens)
+{
+	struct mptcp_capable c = { .version = 1, .flags = MPTCP_CAP_HMAC_SHA, .key_count = 2,
+				   .sender_key = 77 };
+	struct tcp_header ack = { .seq = 1001, .flags = TCP_ACK, .window = 1000 };
+	struct tcp_header rst = { .seq = 1001, .flags = TCP_RST };
+	struct packet synack;
+	struct flow_tuple tx;
+
+	under_pressure(0);
+	give_capable("192.0.2.5:7000");
+	ck_assert_int_eq(packet_parse(answer_to_client().data, answer_to_client().len, &synack), 0);
+	c.receiver_key = synack.tcp.mptcp.capable.sender_key;
+	ack.ack = synack.tcp.seq + 1;
+	client_tuple(&tx, "192.0.2.5:7000");
+	ck_assert_int_eq(give_raw(&tx, &ack, &c), PROXY_TAKE);
+	connected(0, 0);
+	/* The connection waits for a join. */
+	ck_assert_int_eq(give_raw(&tx, &rst, NULL), PROXY_TAKE);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
+	ck_assert_int_eq(give_capable("192.0.2.5:7000"), PROXY_TAKE);
+	ck_assert_uint_eq(count(CNT_STATELESS_SENT), 1);
+	ck_assert_int_eq(w.opened, 2);
+	ck_assert_uint_ne(server_conn(1)->local_token, server_conn(0)->local_token);
 	world_end();
 }
 END_TEST
@@ -551,7 +589,7 @@ UNIT_MAIN("proxy/threats", icmp_errors_end_nothing, blind_packets_do_no_harm,
 	  slow_connections_hold_no_payload,
 	  syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
 	  stateless_answer_keeps_the_options, stateless_answers_cannot_be_forged,
-	  stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
+	  stateless_answers_have_unique_tokens, stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
 	  never_reading_is_ended_when_memory_is_short,
 	  reading_slowly_is_put_up_with, zero_window_may_last_for_hours,
 	  server_that_never_reads_is_ended_when_memory_is_short)
