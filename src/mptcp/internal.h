@@ -129,6 +129,9 @@ void mptcp_send_left_out(struct mptcp_subflow *sf);
 /* The data-level retransmission timer (RFC 8684, section 3.3.6). */
 void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us);
 void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us);
+/* Whether some subflow's TCP still carries stream byte `dsn` or, with checksums, a part of its
+ * mapping. */
+bool mptcp_send_held(struct mptcp_conn *conn, uint64_t dsn);
 /* Frees what no subflow and no peer needs any more. */
 void mptcp_send_release(struct mptcp_conn *conn);
 

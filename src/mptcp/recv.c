@@ -765,6 +765,10 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "ACK without options");
 		return;
 	}
+	/* A DATA_ACK need not be repeated, and with checksums there is none of half a mapping
+	 * (section 3.3.2). */
+	if (sf->data_acked && mptcp_send_held(conn, conn->snd_una))
+		return;
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
 	if (mptcp_may_fall_back(conn) && came_once(sf, 0) &&
 	    seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una)) {

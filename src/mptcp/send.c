@@ -314,6 +314,13 @@ static struct mptcp_subflow *find_holder(struct mptcp_conn *conn, uint64_t dsn,
 	return found;
 }
 
+bool mptcp_send_held(struct mptcp_conn *conn, uint64_t dsn)
+{
+	const struct tcp_record *rec;
+
+	return find_holder(conn, dsn, &rec);
+}
+
 /* Whether TCP is still busy with the oldest unacknowledged byte, on the only subflow or
  * on one that is not stale. */
 static bool in_good_hands(struct mptcp_conn *conn)
@@ -326,7 +333,6 @@ static bool in_good_hands(struct mptcp_conn *conn)
 
 void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 {
-	const struct tcp_record *rec;
 	struct mptcp_subflow *sf;
 
 	conn->rto_deadline_us = TIMER_NEVER;
@@ -346,7 +352,7 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		list_for_each(sf, &conn->subflows, link)
 			if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 				tcp_request_ack(&sf->tcp); /* DATA_FIN rides on it */
-	if (conn->rto_backoff >= DATA_RETRIES && !find_holder(conn, conn->snd_una, &rec)) {
+	if (conn->rto_backoff >= DATA_RETRIES && !mptcp_send_held(conn, conn->snd_una)) {
 		/* TCP has nothing to give up for: DATA_FINs on ACKs are not answered. */
 		mptcp_terminate(conn, "no DATA_ACK");
 		return;

@@ -735,7 +735,32 @@ START_TEST(ack_without_options_after_data_acks)
 }
 END_TEST
 
-UNIT_MAIN("mptcp_fallback", checksum_covers_data_fin, checksum_of_data_fin_alone,
+START_TEST(ack_without_options_within_a_mapping)
+{
+	/* Of a part of a mapping with a checksum there is no DATA_ACK yet, and a peer need not
+	 * repeat the one before. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A dss(a10)",
+		    "! write 3000",
+		    "> a PA len 3000 dss(A0 M10+3000@11 sum)",
+		    "< a A ack 1411",
+		    "? mode mptcp",
+		    "< a A ack 3011 dss(a3010)",
+		    "? mode mptcp",
+		    "! write 3000",
+		    "> a PA len 3000 dss(A0 M3010+3000@3011 sum)",
+		    "< a A ack 4411",
+		    "? mode mptcp",
+		    /* All of it is acknowledged: now there should be one. */
+		    "< a A ack 6011",
+		    "? mode fallback",
+		    "> a A dss(A0 m3010+0@3011 sum)");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_covers_data_fin, checksum_of_data_fin_alone,
 	  missing_checksum_resets, checksum_not_agreed_resets,
 	  v0_checksum_not_agreed_is_ignored,
 	  checksum_over_several_segments, checksum_on_first_data_with_keys,
