@@ -202,7 +202,8 @@ static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, boo
 			mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "our address was withdrawn");
 		} else if (spare && sf->state == MPTCP_SUBFLOW_ACTIVE) {
 			counter_inc(conn->env->counters, CNT_MP_SUBFLOW_REMOVED);
-			sf->withdrawal_us = now_us + WITHDRAW_WAIT_US;
+			sf->deadline_us[MPTCP_SUBFLOW_TIMER_WITHDRAWAL] =
+				now_us + WITHDRAW_WAIT_US;
 			sf->withdrawn_gone = gone;
 			if (gone)
 				mptcp_subflow_silent(sf, now_us);
@@ -243,10 +244,8 @@ void mptcp_set_endpoints(struct mptcp_conn *conn, const struct mptcp_endpoint *l
 	}
 }
 
-/* The peer has not closed it. */
-static void end_withdrawn(struct mptcp_subflow *sf, uint64_t now_us)
+void mptcp_withdrawal_timeout(struct mptcp_subflow *sf, uint64_t now_us)
 {
-	sf->withdrawal_us = TIMER_NEVER;
 	/* Meanwhile it may have become the only one. */
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE || !others_usable(sf->conn, sf->local_id))
 		return;
@@ -387,13 +386,14 @@ static void probe(struct mptcp_subflow *sf, uint64_t now_us)
 
 	sf->removal_probes++;
 	sf->removal_probe_us = now_us + sf->tcp.min_rtt_us;
-	sf->removal_deadline_us = now_us + (wait_us < PROBE_WAIT_US ? PROBE_WAIT_US : wait_us);
+	sf->deadline_us[MPTCP_SUBFLOW_TIMER_REMOVAL] =
+		now_us + (wait_us < PROBE_WAIT_US ? PROBE_WAIT_US : wait_us);
 	tcp_request_probe(&sf->tcp);
 }
 
 static void remove_subflow(struct mptcp_subflow *sf)
 {
-	sf->removal_deadline_us = TIMER_NEVER;
+	sf->deadline_us[MPTCP_SUBFLOW_TIMER_REMOVAL] = TIMER_NEVER;
 	counter_inc(sf->conn->env->counters, CNT_MP_SUBFLOW_REMOVED);
 	mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "the peer removed its address");
 }
@@ -419,7 +419,7 @@ static void recv_remove(struct mptcp_conn *conn, uint8_t id, uint64_t now_us)
 		if (sf->state == MPTCP_SUBFLOW_HANDSHAKE) {
 			remove_subflow(sf);
 		} else if (sf->state == MPTCP_SUBFLOW_ACTIVE &&
-			   sf->removal_deadline_us == TIMER_NEVER) {
+			   !mptcp_removal_pending(sf)) {
 			sf->removal_probes = 0;
 			probe(sf, now_us);
 			mptcp_subflow_silent(sf, now_us);
@@ -429,21 +429,17 @@ static void recv_remove(struct mptcp_conn *conn, uint8_t id, uint64_t now_us)
 
 void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us)
 {
-	if (sf->removal_deadline_us == TIMER_NEVER || now_us < sf->removal_probe_us)
+	if (!mptcp_removal_pending(sf) || now_us < sf->removal_probe_us)
 		return;
-	sf->removal_deadline_us = TIMER_NEVER;
+	sf->deadline_us[MPTCP_SUBFLOW_TIMER_REMOVAL] = TIMER_NEVER;
 	mptcp_subflow_heard(sf);
 }
 
-void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us)
+void mptcp_removal_timeout(struct mptcp_subflow *sf, uint64_t now_us)
 {
-	if (now_us >= sf->withdrawal_us)
-		end_withdrawn(sf, now_us);
-	if (now_us < sf->removal_deadline_us)
-		return;
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE)
-		sf->removal_deadline_us = TIMER_NEVER;
-	else if (sf->removal_probes < REMOVAL_PROBES)
+		return;
+	if (sf->removal_probes < REMOVAL_PROBES)
 		probe(sf, now_us);
 	else
 		remove_subflow(sf);
@@ -553,7 +549,7 @@ static bool is_withdrawn(const struct mptcp_conn *conn, uint8_t id)
 /* Whether what is sent on `sf` is likely to arrive. */
 static bool is_trusty(const struct mptcp_subflow *sf)
 {
-	return !sf->stale && sf->removal_deadline_us == TIMER_NEVER &&
+	return !sf->stale && !mptcp_removal_pending(sf) &&
 	       !is_withdrawn(sf->conn, sf->local_id);
 }
 
@@ -684,8 +680,7 @@ void mptcp_signals_output(struct mptcp_conn *conn, const struct packet_sink *sin
 			send_announcements(conn, &pass);
 		}
 	}
-	conn->signals = pass.next_us != TIMER_NEVER;
-	conn->signal_deadline_us = pass.next_us;
+	conn->deadline_us[MPTCP_TIMER_SIGNALS] = pass.next_us;
 }
 
 void mptcp_subflow_set_backup(struct mptcp_subflow *sf, bool backup, uint64_t now_us)

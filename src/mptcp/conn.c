@@ -201,12 +201,9 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	conn->sndbuf = cfg->sndbuf_initial;
 	conn->rcvbuf = cfg->rcvbuf_initial;
 	conn->checksum_on = cfg->checksum;
-	conn->rto_deadline_us = TIMER_NEVER;
-	conn->orphan_deadline_us = TIMER_NEVER;
-	conn->fastclose_deadline_us = conn->fastclose_next_us = TIMER_NEVER;
-	conn->fail_deadline_us = conn->last_fin_deadline_us = TIMER_NEVER;
-	conn->handshake_deadline_us = now_us + cfg->handshake_us;
-	conn->signal_deadline_us = TIMER_NEVER;
+	for (int i = 0; i < MPTCP_TIMER_MAX; i++)
+		conn->deadline_us[i] = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_HANDSHAKE] = now_us + cfg->handshake_us;
 	conn->created_us = now_us;
 	return conn;
 }
@@ -222,9 +219,8 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 	sf->rx = *rx;
 	flow_tuple_reverse(&sf->tx, rx);
 	sf->created_us = now_us;
-	sf->join_ack_deadline_us = TIMER_NEVER;
-	sf->removal_deadline_us = TIMER_NEVER;
-	sf->withdrawal_us = TIMER_NEVER;
+	for (int i = 0; i < MPTCP_SUBFLOW_TIMER_MAX; i++)
+		sf->deadline_us[i] = TIMER_NEVER;
 	list_init(&sf->maps);
 	stream_init(&sf->hoard, conn->env->pool, 0);
 	sf->copied_to = conn->snd_una;
@@ -329,7 +325,7 @@ void mptcp_accept(struct mptcp_conn *conn, uint64_t now_us)
 	if (conn->state != MPTCP_SYN_RECEIVED || !sf)
 		return;
 	/* The wait for the server does not count against the client. */
-	conn->handshake_deadline_us = now_us + conn->cfg.handshake_us;
+	conn->deadline_us[MPTCP_TIMER_HANDSHAKE] = now_us + conn->cfg.handshake_us;
 	tcp_accept(&sf->tcp, now_us);
 }
 
@@ -655,6 +651,22 @@ static bool subflow_busy(const struct mptcp_subflow *sf)
 	}
 }
 
+/* What is left is for TCP to do, within bounds. */
+static void both_ended(struct mptcp_conn *conn, uint64_t now_us)
+{
+	mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+	conn->deadline_us[MPTCP_TIMER_LAST_FIN] = now_us + LAST_FIN_US;
+}
+
+void mptcp_last_fin_timeout(struct mptcp_conn *conn)
+{
+	struct mptcp_subflow *sf;
+
+	list_for_each(sf, &conn->subflows, link)
+		if (subflow_busy(sf))
+			mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
+}
+
 void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
@@ -672,17 +684,15 @@ void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 			mptcp_set_state(conn, MPTCP_FIN_WAIT_2, "our end was acknowledged");
 	}
 	if (conn->state == MPTCP_FIN_WAIT_2 && conn->fin_delivered)
-		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+		both_ended(conn, now_us);
 	if (conn->state == MPTCP_CLOSING && conn->fin_acked)
-		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+		both_ended(conn, now_us);
 	if (conn->state == MPTCP_CLOSE_WAIT && conn->fin_sent)
 		mptcp_set_state(conn, MPTCP_LAST_ACK, "both streams ended");
 	if (conn->state == MPTCP_LAST_ACK && conn->fin_acked)
-		mptcp_set_state(conn, MPTCP_TIME_WAIT, "fin");
+		both_ended(conn, now_us);
 
 	if (conn->state == MPTCP_TIME_WAIT) {
-		if (conn->last_fin_deadline_us == TIMER_NEVER)
-			conn->last_fin_deadline_us = now_us + LAST_FIN_US;
 		list_for_each(sf, &conn->subflows, link) {
 			if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 				mptcp_subflow_reset(sf, MPTCP_RST_PROHIBITED, "connection closed");
@@ -699,6 +709,7 @@ void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us)
 				return;
 		if (!conn->finished) {
 			conn->finished = true;
+			conn->deadline_us[MPTCP_TIMER_LAST_FIN] = TIMER_NEVER;
 			conn->events |= MPTCP_EVENT_CLOSED;
 		}
 	}
@@ -742,9 +753,9 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 	}
 	/* Option A of RFC 8684, section 3.5: on an ACK, until the peer answers with RST. */
 	mptcp_set_state(conn, MPTCP_FASTCLOSE_WAIT, "aborted");
-	conn->fastclose_deadline_us = now_us + conn->cfg.fastclose_us;
-	conn->fastclose_next_us = now_us;
-	conn->rto_deadline_us = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_FASTCLOSE] = now_us + conn->cfg.fastclose_us;
+	conn->deadline_us[MPTCP_TIMER_FASTCLOSE_AGAIN] = now_us;
+	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 	counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
 }
 
@@ -765,89 +776,6 @@ void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
 	if (conn->state != MPTCP_FASTCLOSE_WAIT && conn->mode == MPTCP_MODE_MPTCP)
 		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
 	mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
-	mptcp_advance_close(conn, now_us);
-}
-
-/* ---- time --------------------------------------------------------------------- */
-
-uint64_t mptcp_deadline(const struct mptcp_conn *conn)
-{
-	const struct mptcp_subflow *sf;
-	uint64_t next = TIMER_NEVER;
-
-#define EARLIER(t)                                                                     \
-	do {                                                                           \
-		uint64_t t_ = (t);                                                     \
-		if (t_ < next)                                                         \
-			next = t_;                                                     \
-	} while (0)
-	list_for_each(sf, &conn->subflows, link) {
-		if (sf->reset_pending)
-			return 0;
-		/* Then mptcp_timeout() looks at nothing else. */
-		if (conn->state == MPTCP_FASTCLOSE_WAIT)
-			continue;
-		EARLIER(tcp_deadline(&sf->tcp));
-		EARLIER(sf->removal_deadline_us);
-		EARLIER(sf->withdrawal_us);
-		EARLIER(sf->join_ack_deadline_us);
-	}
-	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
-		EARLIER(conn->fastclose_deadline_us);
-		EARLIER(conn->fastclose_next_us);
-		return next;
-	}
-	if (conn->signals && conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT)
-		EARLIER(conn->signal_deadline_us);
-	EARLIER(conn->rto_deadline_us);
-	EARLIER(conn->orphan_deadline_us);
-	EARLIER(conn->fail_deadline_us);
-	if (conn->state < MPTCP_ESTABLISHED)
-		EARLIER(conn->handshake_deadline_us);
-	if (!conn->finished)
-		EARLIER(conn->last_fin_deadline_us);
-#undef EARLIER
-	return next;
-}
-
-void mptcp_timeout(struct mptcp_conn *conn, uint64_t now_us)
-{
-	struct mptcp_subflow *sf, *tmp;
-
-	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
-		/* The next repetition is mptcp_output()'s. */
-		if (now_us >= conn->fastclose_deadline_us)
-			mptcp_abort_now(conn, now_us);
-		return;
-	}
-	list_for_each_safe(sf, tmp, &conn->subflows, link) {
-		if (sf->reset_pending)
-			continue;
-		if (now_us >= sf->join_ack_deadline_us) {
-			sf->join_ack_deadline_us = now_us + 2 * (uint64_t)sf->tcp.rto_us;
-			tcp_request_ack(&sf->tcp);
-		}
-		mptcp_address_timeout(sf, now_us);
-		if (now_us >= tcp_deadline(&sf->tcp)) {
-			tcp_timeout(&sf->tcp, now_us);
-			mptcp_subflow_events(sf, now_us);
-		}
-	}
-	if (now_us >= conn->rto_deadline_us)
-		mptcp_send_timeout(conn, now_us);
-	if (conn->state < MPTCP_ESTABLISHED && now_us >= conn->handshake_deadline_us)
-		mptcp_terminate(conn, "handshake timed out");
-	if (now_us >= conn->fail_deadline_us)
-		mptcp_fail_timeout(conn);
-	if (now_us >= conn->last_fin_deadline_us && !conn->finished)
-		list_for_each(sf, &conn->subflows, link)
-			if (subflow_busy(sf))
-				mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "FIN not answered");
-	if (now_us >= conn->orphan_deadline_us) {
-		conn->orphan_deadline_us = TIMER_NEVER;
-		counter_inc(conn->env->counters, CNT_MP_ORPHAN_TIMEOUT);
-		mptcp_terminate(conn, "no subflow left");
-	}
 	mptcp_advance_close(conn, now_us);
 }
 
@@ -884,7 +812,7 @@ void mptcp_check(const struct mptcp_conn *conn)
 	/* Not stuck: what is unacknowledged has a timer somewhere. */
 	if (conn->mode == MPTCP_MODE_MPTCP && conn->state < MPTCP_TIME_WAIT && sending &&
 	    seq64_lt(conn->snd_una, conn->snd_nxt + conn->fin_sent))
-		assert(conn->rto_deadline_us != TIMER_NEVER);
+		assert(conn->deadline_us[MPTCP_TIMER_RTO] != TIMER_NEVER);
 	if (!n && conn->state < MPTCP_TIME_WAIT)
-		assert(conn->orphan_deadline_us != TIMER_NEVER);
+		assert(conn->deadline_us[MPTCP_TIMER_ORPHAN] != TIMER_NEVER);
 }

@@ -93,7 +93,7 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	conn->mode = MPTCP_MODE_FALLBACK;
 	conn->events |= MPTCP_EVENT_FALLBACK;
 	conn->reinject_count = 0;
-	conn->rto_deadline_us = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 	conn->fallback_maps = conn->fallback_acks && !conn->checksum_on;
 	if (conn->fallback_acks && conn->checksum_on)
 		start_infinite(sf);
@@ -101,7 +101,7 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 	set_option_len(sf);
 	sf->confirmed = true;
 	conn->failed = conn->fail_agreed = false;
-	conn->fail_deadline_us = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;
 	mptcp_recv_fall_back(sf, now_us);
 	/* From here on the subflow's ACKs clear the send queue, and its FIN is the end. */
 	if (sf->tcp.state >= TCP_ESTABLISHED)
@@ -132,7 +132,7 @@ bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us)
 	}
 	log_debug("conn %08x: DSS checksum wrong, MP_FAIL", conn->local_token);
 	conn->failed = true;
-	conn->fail_deadline_us = now_us + FAIL_WAIT_US;
+	conn->deadline_us[MPTCP_TIMER_FAIL] = now_us + FAIL_WAIT_US;
 	return true;
 }
 
@@ -140,7 +140,6 @@ void mptcp_fail_timeout(struct mptcp_conn *conn)
 {
 	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
 
-	conn->fail_deadline_us = TIMER_NEVER;
 	if (sf && conn->failed) {
 		sf->fail_pending = true;
 		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "MP_FAIL not answered");
@@ -163,7 +162,7 @@ void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint6
 	}
 	if (conn->failed && !conn->fail_agreed) {
 		conn->fail_agreed = true;
-		conn->fail_deadline_us = TIMER_NEVER;
+		conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;
 		sf->fail_pending = false;
 		mptcp_recv_release(sf, now_us);
 		tcp_request_ack(&sf->tcp);

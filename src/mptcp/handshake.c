@@ -157,7 +157,7 @@ static void passive_after(struct mptcp_subflow *sf, const struct packet *p, uint
 		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_ACTIVE, "join verified");
 		sf->confirmed = true;
 		conn->joined_once = true;
-		conn->orphan_deadline_us = TIMER_NEVER;
+		conn->deadline_us[MPTCP_TIMER_ORPHAN] = TIMER_NEVER;
 		counter_inc(conn->env->counters, CNT_MP_JOIN_DONE);
 		mptcp_address_joined(conn, sf->local_id, now_us);
 		tcp_request_ack(&sf->tcp); /* the fourth ACK */
@@ -189,10 +189,10 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 		if (!(p->tcp.flags & TCP_ACK) || p->tcp.flags & TCP_SYN)
 			return;
 		sf->mac_sent = false;
-		sf->join_ack_deadline_us = TIMER_NEVER;
+		sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] = TIMER_NEVER;
 		sf->confirmed = true;
 		conn->joined_once = true;
-		conn->orphan_deadline_us = TIMER_NEVER;
+		conn->deadline_us[MPTCP_TIMER_ORPHAN] = TIMER_NEVER;
 		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_ACTIVE, "fourth ACK");
 		return;
 	}
@@ -210,7 +210,7 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 		sf->remote_id = o->join.addr_id;
 		sf->peer_backup = o->join.backup;
 		sf->mac_sent = true;
-		sf->join_ack_deadline_us = now_us + 2 * (uint64_t)sf->tcp.rto_us;
+		sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] = now_us + 2 * (uint64_t)sf->tcp.rto_us;
 		return;
 	}
 	sf->map_offset = mptcp_rcv_offset(sf, sf->tcp.irs + 1);
@@ -222,6 +222,12 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 	mptcp_learn_peer_key(conn, o->capable.sender_key);
 	mptcp_take_capable_flags(conn, &o->capable);
 	established(sf, MPTCP_MODE_MPTCP, now_us);
+}
+
+void mptcp_join_ack_timeout(struct mptcp_subflow *sf, uint64_t now_us)
+{
+	sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] = now_us + 2 * (uint64_t)sf->tcp.rto_us;
+	tcp_request_ack(&sf->tcp);
 }
 
 void mptcp_handshake_after(struct mptcp_subflow *sf, const struct packet *p,

@@ -5,6 +5,7 @@
 #ifndef MPTCP_INTERNAL_H
 #define MPTCP_INTERNAL_H
 
+#include "base/timer.h"
 #include "mptcp/mptcp.h"
 
 /* Mappings kept per subflow that wait for their bytes; a peer that sends more loses
@@ -28,8 +29,15 @@ void mptcp_terminate(struct mptcp_conn *conn, const char *why);
 void mptcp_robbed(struct mptcp_subflow *sf);
 /* After any change: DATA_FIN exchange complete? all subflows closed? */
 void mptcp_advance_close(struct mptcp_conn *conn, uint64_t now_us);
+/* Subflows whose FINs were not answered in time are reset. */
+void mptcp_last_fin_timeout(struct mptcp_conn *conn);
 /* Reads and clears the TCP events of a subflow. */
 void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us);
+
+/* ---- timers.c ----------------------------------------------------------------- */
+
+/* Whether a timer runs in this state, and is over: for those that mptcp_output() serves. */
+bool mptcp_timer_due(const struct mptcp_conn *conn, enum mptcp_timer t, uint64_t now_us);
 
 /* ---- fallback.c --------------------------------------------------------------- */
 
@@ -78,6 +86,8 @@ void mptcp_take_capable_flags(struct mptcp_conn *conn, const struct mptcp_capabl
  */
 bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p,
 			    uint64_t now_us);
+/* The third ACK of an active join was not answered. */
+void mptcp_join_ack_timeout(struct mptcp_subflow *sf, uint64_t now_us);
 /* The same, after TCP accepted it: completes the handshake. */
 void mptcp_handshake_after(struct mptcp_subflow *sf, const struct packet *p,
 			   const struct tcp_rx *rx, uint64_t now_us);
@@ -200,16 +210,21 @@ bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *ds
 			   bool *backup);
 /* A passive join is complete: the peer must know that address. */
 void mptcp_address_joined(struct mptcp_conn *conn, uint8_t id, uint64_t now_us);
+/* Whether the peer removed its address, and nothing was heard since. */
+static inline bool mptcp_removal_pending(const struct mptcp_subflow *sf)
+{
+	return sf->deadline_us[MPTCP_SUBFLOW_TIMER_REMOVAL] != TIMER_NEVER;
+}
 /* An acceptable packet came on a subflow whose address the peer removed. */
 void mptcp_address_heard(struct mptcp_subflow *sf, uint64_t now_us);
-/* ... and none did in time, perhaps; or the peer should have closed one whose address we
- * removed. */
-void mptcp_address_timeout(struct mptcp_subflow *sf, uint64_t now_us);
+/* ... and none did in time. */
+void mptcp_removal_timeout(struct mptcp_subflow *sf, uint64_t now_us);
+/* The peer should have closed one whose address we removed. */
+void mptcp_withdrawal_timeout(struct mptcp_subflow *sf, uint64_t now_us);
 /* Some may be due, or can be sent now that could not before: the next output looks. */
 static inline void mptcp_signals_look(struct mptcp_conn *conn)
 {
-	conn->signals = true;
-	conn->signal_deadline_us = 0;
+	conn->deadline_us[MPTCP_TIMER_SIGNALS] = 0;
 }
 /* Sends the signals that are due, each on an ACK of its own. */
 void mptcp_signals_output(struct mptcp_conn *conn, const struct packet_sink *sink,

@@ -28,7 +28,7 @@
  * (DSS in), send.c (DSS out, reinjection), sched*.c, hoard.c, buffers.c, fallback.c (plain
  * TCP, MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c
  * (priorities, subflow death), address.c (ADD_ADDR, REMOVE_ADDR, and the ACKs that carry such
- * signals), crypto.c.
+ * signals), timers.c, crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
 #define MPTCP_MPTCP_H
@@ -187,6 +187,26 @@ struct mptcp_addresses {
 
 /* ---- subflows and connections --------------------------------------------------- */
 
+/* Deadlines besides those of TCP, in the order in which they are looked at; timers.c has what
+ * happens then, and in which states. */
+enum mptcp_timer {
+	MPTCP_TIMER_RTO,                /* data-level retransmission */
+	MPTCP_TIMER_HANDSHAKE,          /* bound of the handshake */
+	MPTCP_TIMER_FAIL,               /* our MP_FAIL was not answered */
+	MPTCP_TIMER_LAST_FIN,           /* subflows that are not closed then, are reset */
+	MPTCP_TIMER_ORPHAN,             /* no join came, and no subflow is left */
+	MPTCP_TIMER_FASTCLOSE,          /* MP_FASTCLOSE was not answered */
+	MPTCP_TIMER_FASTCLOSE_AGAIN,    /* it is due (again) */
+	MPTCP_TIMER_SIGNALS,            /* some are due (address.c) */
+	MPTCP_TIMER_MAX,
+};
+enum mptcp_subflow_timer {
+	MPTCP_SUBFLOW_TIMER_JOIN_ACK,   /* active join: the third ACK is to be repeated */
+	MPTCP_SUBFLOW_TIMER_WITHDRAWAL, /* we removed our address: it is closed now at the latest */
+	MPTCP_SUBFLOW_TIMER_REMOVAL,    /* the peer removed its own, and is silent: reset */
+	MPTCP_SUBFLOW_TIMER_MAX,
+};
+
 enum mptcp_subflow_state {
 	MPTCP_SUBFLOW_HANDSHAKE,        /* until the third (join: verified) ACK */
 	MPTCP_SUBFLOW_ACTIVE,
@@ -231,16 +251,14 @@ struct mptcp_subflow {
 	uint8_t signals_in_row;         /* ACKs sent for signals alone, since ... */
 	uint32_t signal_seq, signal_ack;        /* ... this was sent and acknowledged */
 	uint64_t signal_us;             /* ... and when the last one was */
-	uint64_t removal_deadline_us;   /* the peer removed its address: silent until then, it
-					 * is reset */
-	uint64_t removal_probe_us;      /* ... what is heard before that proves nothing */
+	uint64_t deadline_us[MPTCP_SUBFLOW_TIMER_MAX];
+	uint64_t removal_probe_us;      /* the peer removed its address: what is heard before
+					 * that proves nothing */
 	uint8_t removal_probes;
-	uint64_t withdrawal_us;         /* we removed ours: then it is closed at the latest ... */
-	bool withdrawn_gone;            /* ... by RST, because the address is gone */
+	bool withdrawn_gone;            /* we removed our address, which is gone: RST, not FIN */
 	bool data_acked;                /* a DATA_ACK has come this way */
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
-	uint64_t join_ack_deadline_us;  /* active join: when to repeat the third ACK */
 	uint64_t last_map_dsn;          /* of the newest mapping sent here */
 	bool mapped;                    /* last_map_dsn is valid */
 	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
@@ -289,7 +307,6 @@ struct mptcp_conn {
 	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */
 	bool failed;         /* we sent MP_FAIL and wait for the peer's fallback */
 	bool fail_agreed;               /* ... which it has promised */
-	uint64_t fail_deadline_us;
 	bool infinite_in;               /* the peer's infinite mapping: from subflow offset */
 	uint64_t infinite_in_offset, infinite_in_dsn;
 	bool infinite_out;              /* ours is to go on data, until that is acknowledged */
@@ -302,12 +319,12 @@ struct mptcp_conn {
 	uint32_t local_token, remote_token;
 	struct flow_tuple initial;      /* of the first subflow, as packets come in */
 
+	uint64_t deadline_us[MPTCP_TIMER_MAX];
+
 	struct mptcp_addresses *addresses;
 	uint8_t last_local_id;
 	bool initial_withdrawn;         /* address 0 of ours was removed */
 	uint64_t announce_next_us;      /* no ADD_ADDR before that */
-	bool signals;                   /* some are due, or will be then: */
-	uint64_t signal_deadline_us;
 
 	struct list subflows;
 	uint8_t subflow_count;          /* on `subflows` */
@@ -330,7 +347,6 @@ struct mptcp_conn {
 	struct mptcp_pace snd_pace;
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
 	int reinject_count;
-	uint64_t rto_deadline_us;
 	uint8_t rto_backoff;
 
 	/* receive side */
@@ -348,10 +364,6 @@ struct mptcp_conn {
 	bool fin_delivered;
 	uint64_t fin_dsn;
 
-	uint64_t orphan_deadline_us;
-	uint64_t last_fin_deadline_us;  /* TIME_WAIT: subflows that are not closed then, are reset */
-	uint64_t handshake_deadline_us;
-	uint64_t fastclose_deadline_us, fastclose_next_us;
 	uint8_t fastclose_sent;         /* how often */
 	bool fastclose_on_rst;          /* RSTs carry MP_FASTCLOSE */
 

@@ -79,7 +79,7 @@ void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us)
 void mptcp_subflow_heard(struct mptcp_subflow *sf)
 {
 	/* Of a removed address only the answer to a probe counts: see address.c. */
-	if (!sf->stale || sf->removal_deadline_us != TIMER_NEVER)
+	if (!sf->stale || mptcp_removal_pending(sf))
 		return;
 	sf->stale = false;
 	set_patience(sf, false);
@@ -106,7 +106,7 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	if (conn->mode == MPTCP_MODE_FALLBACK && sf->join)
 		return; /* a join that the fallback overtook */
 	conn->failed = conn->fail_agreed = false;
-	conn->fail_deadline_us = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;
 	if (conn->mode != MPTCP_MODE_MPTCP || conn->infinite_sent) {
 		mptcp_terminate(conn, why);
 		mptcp_advance_close(conn, now_us);
@@ -132,8 +132,8 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		/* What the last subflow's TCP acknowledged may never have been read. */
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_nxt);
 		/* Attempts to join that fail must not keep it for ever. */
-		if (conn->orphan_deadline_us == TIMER_NEVER)
-			conn->orphan_deadline_us = now_us + conn->cfg.orphan_us;
+		if (conn->deadline_us[MPTCP_TIMER_ORPHAN] == TIMER_NEVER)
+			conn->deadline_us[MPTCP_TIMER_ORPHAN] = now_us + conn->cfg.orphan_us;
 	}
 }
 

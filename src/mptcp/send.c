@@ -171,7 +171,7 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 		conn->fin_acked = true;
 	trim_reinject(conn);
 	conn->rto_backoff = 0;
-	conn->rto_deadline_us = TIMER_NEVER;
+	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_buffers_tune_send(conn, now_us);
 	mptcp_send_release(conn);
@@ -270,10 +270,10 @@ void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us)
 
 	if (conn->mode != MPTCP_MODE_MPTCP || !outstanding(conn) ||
 	    conn->state == MPTCP_FASTCLOSE_WAIT || conn->state == MPTCP_CLOSED) {
-		conn->rto_deadline_us = TIMER_NEVER;
+		conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 		return;
 	}
-	if (conn->rto_deadline_us != TIMER_NEVER)
+	if (conn->deadline_us[MPTCP_TIMER_RTO] != TIMER_NEVER)
 		return;
 	list_for_each(sf, &conn->subflows, link)
 		if (sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->stale && sf->tcp.rto_us > rto_us)
@@ -282,7 +282,7 @@ void mptcp_send_arm_rto(struct mptcp_conn *conn, uint64_t now_us)
 	rto_us = (rto_us + rto_us / 2) << conn->rto_backoff;
 	if (rto_us > DATA_RTO_MAX_US)
 		rto_us = DATA_RTO_MAX_US;
-	conn->rto_deadline_us = now_us + rto_us;
+	conn->deadline_us[MPTCP_TIMER_RTO] = now_us + rto_us;
 }
 
 /* The subflow whose TCP still carries stream byte `dsn`, and its record; a live one
@@ -335,7 +335,6 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
 
-	conn->rto_deadline_us = TIMER_NEVER;
 	if (!outstanding(conn))
 		return;
 	if (conn->infinite_out) {
@@ -367,8 +366,8 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 bool mptcp_subflow_usable(const struct mptcp_subflow *sf)
 {
 	return sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->reset_pending &&
-	       ((!sf->stale && sf->removal_deadline_us == TIMER_NEVER &&
-		 sf->withdrawal_us == TIMER_NEVER) ||
+	       ((!sf->stale && !mptcp_removal_pending(sf) &&
+		 sf->deadline_us[MPTCP_SUBFLOW_TIMER_WITHDRAWAL] == TIMER_NEVER) ||
 		sf->conn->subflow_count == 1);
 }
 
@@ -742,13 +741,13 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 			send_reset(sf, sink, now_us);
 	if (conn->state == MPTCP_FASTCLOSE_WAIT) {
 		sf = mptcp_first_subflow(conn);
-		if (sf && now_us >= conn->fastclose_next_us) {
+		if (sf && mptcp_timer_due(conn, MPTCP_TIMER_FASTCLOSE_AGAIN, now_us)) {
 			struct tcp_tx tx = { .flags = TCP_ACK };
 
 			/* Apple's clients take it only where they expect the next byte: that
 			 * is after all that was sent or, if that got lost, before. */
 			tx.seq = conn->fastclose_sent % 2 ? sf->tcp.snd_una : sf->tcp.snd_nxt;
-			conn->fastclose_next_us =
+			conn->deadline_us[MPTCP_TIMER_FASTCLOSE_AGAIN] =
 				now_us + ((uint64_t)sf->tcp.rto_us << conn->fastclose_sent++);
 			mptcp_emit(sf, &tx, sink, now_us);
 		}
@@ -779,8 +778,7 @@ void mptcp_output(struct mptcp_conn *conn, const struct packet_sink *sink, uint6
 		list_for_each_safe(sf, tmp, &conn->subflows, link)
 			if (sf->tcp.state == TCP_TIME_WAIT && !sf->reset_pending)
 				mptcp_subflow_died(sf, "closed", now_us);
-	if (conn->signals && now_us >= conn->signal_deadline_us &&
-	    conn->state >= MPTCP_ESTABLISHED)
+	if (mptcp_timer_due(conn, MPTCP_TIMER_SIGNALS, now_us))
 		mptcp_signals_output(conn, sink, now_us);
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_advance_close(conn, now_us);
