@@ -381,6 +381,13 @@ void reasm_drop(struct reasm *r, uint64_t offset)
 		r->last.begin = offset;
 }
 
+uint64_t reasm_end(const struct reasm *r, uint64_t none)
+{
+	const struct reasm_chunk *c = chunk_last(r);
+
+	return c ? chunk_end(c) : none;
+}
+
 int reasm_ranges(const struct reasm *r, struct reasm_range *out, int max)
 {
 	const struct reasm_chunk *c;

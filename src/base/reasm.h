@@ -61,6 +61,8 @@ bool reasm_held(const struct reasm *r, uint64_t offset, size_t len, struct reasm
  * `offset` are dropped.  They stay valid until reasm_drop().
  */
 size_t reasm_peek(struct reasm *r, uint64_t offset, const uint8_t **data);
+/* Where the last byte held ends; `none` if none is. */
+uint64_t reasm_end(const struct reasm *r, uint64_t none);
 /* Drops everything before `offset`. */
 void reasm_drop(struct reasm *r, uint64_t offset);
 /* Fills up to `max` disjoint, maximal contiguous ranges in order; returns how many. */

@@ -580,7 +580,9 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 		 uint64_t now_us)
 {
 	const uint8_t *data;
+	uint64_t end = 0;
 	struct tcp_rx rx;
+	bool unmapped;
 	uint32_t seq;
 	size_t len;
 
@@ -589,7 +591,12 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 		return;
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE && !mptcp_handshake_before(sf, p, now_us))
 		return;
+	unmapped = conn->mode == MPTCP_MODE_FALLBACK && conn->fallback_acks && p->payload_len;
+	if (unmapped)
+		end = reasm_end(&sf->tcp.ooo, sf->tcp.rcv_offset);
 	tcp_input(&sf->tcp, p, now_us, &rx);
+	if (unmapped && rx.acceptable)
+		mptcp_recv_unmapped(sf, p, end, now_us);
 	if (rx.acceptable) {
 		mptcp_address_heard(sf, now_us);
 		if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)

@@ -100,6 +100,10 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 /* In-order payload of a subflow; `seq` is its sequence number. */
 void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len,
 			uint32_t seq, bool transient, uint64_t now_us);
+/* A segment with data, of which TCP had had everything up to `end`, came in a fallback: the
+ * connection ends if the data may be what came before once more. */
+void mptcp_recv_unmapped(struct mptcp_subflow *sf, const struct packet *p, uint64_t end,
+			 uint64_t now_us);
 /* The mapping [dsn, dsn + len) at subflow sequence number `seq`; `fin`: the length that the
  * checksum covers counts a DATA_FIN besides. */
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,

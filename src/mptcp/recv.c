@@ -171,8 +171,8 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
 	conn->rcv_told = seq64_max(conn->rcv_told, conn->rcv_nxt + ((uint64_t)window << shift));
 }
 
-/* Edges that the peer has not reached yet drop out; the first of the others, or NULL. */
-static const uint64_t *next_edge(struct mptcp_conn *conn)
+/* Forgets the edges that the peer is past. */
+static void drop_edges(struct mptcp_conn *conn)
 {
 	struct mptcp_edges *e = conn->edges;
 
@@ -180,7 +180,18 @@ static const uint64_t *next_edge(struct mptcp_conn *conn)
 		e->first = (e->first + 1) % EDGES_MAX;
 		e->count--;
 	}
-	return e && e->count ? &e->v[e->first] : NULL;
+}
+
+/* Whether a window that ended at `dsn` was told. */
+static bool is_edge(struct mptcp_conn *conn, uint64_t dsn)
+{
+	const struct mptcp_edges *e = conn->edges;
+
+	drop_edges(conn);
+	for (uint32_t i = 0; e && i < e->count; i++)
+		if (e->v[(e->first + i) % EDGES_MAX] == dsn)
+			return true;
+	return false;
 }
 
 void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window)
@@ -196,7 +207,7 @@ void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window)
 			goto lost;
 		pool_charge(conn->env->pool, sizeof(*e));
 	}
-	next_edge(conn);
+	drop_edges(conn);
 	if (e->count && seq64_leq(edge, e->v[(e->first + e->count - 1) % EDGES_MAX]))
 		return;
 	if (e->count == EDGES_MAX)
@@ -480,28 +491,39 @@ static bool may_read_unmapped(const struct mptcp_subflow *sf, size_t pending)
  * window that it was told, stops there, and sends all from its last DATA_ACK on again,
  * unmapped too.  So a pause is taken for the end of what can be understood if it is close
  * before the last edge told with mappings, or right at an edge that was told in the
- * fallback.  (A pause takes the client a round trip at least.)
+ * fallback.  (A pause takes the client a round trip at least.)  The pause is where the subflow's
+ * sequence goes on, at `end`, even if something before it is still missing.
  *
  * Nor would it help to understand more.  No DATA_ACK reaches that client, so that its window
  * never opens again: even if what it repeats were recognized, and left out, not one new byte
  * would come.  It would fall back if it got data without a mapping, of which only the server
  * may have some.
  */
-static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t now_us)
+static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t end)
 {
 	struct mptcp_conn *conn = sf->conn;
-	const uint64_t *edge;
+	uint64_t dsn = mptcp_recv_contiguous(sf, end);
 
-	if (!conn->fallback_acks || !conn->bytes_received ||
-	    now_us - conn->unmapped_us < sf->tcp.srtt_us / 2)
+	if (!conn->bytes_received)
 		return false;
-	if (conn->edges_lost)
-		return true;
-	if (seq64_leq(conn->rcv_nxt, conn->rcv_adv) &&
-	    conn->rcv_adv - conn->rcv_nxt <= UNMAPPED_DOUBT_BYTES)
-		return true;
-	edge = next_edge(conn);
-	return edge && *edge == conn->rcv_nxt;
+	return conn->edges_lost || is_edge(conn, dsn) ||
+	       (seq64_leq(dsn, conn->rcv_adv) && conn->rcv_adv - dsn <= UNMAPPED_DOUBT_BYTES);
+}
+
+void mptcp_recv_unmapped(struct mptcp_subflow *sf, const struct packet *p, uint64_t end,
+			 uint64_t now_us)
+{
+	struct mptcp_conn *conn = sf->conn;
+	uint64_t pause_us = now_us - conn->unmapped_us;
+
+	conn->unmapped_us = now_us;
+	/* What fills a gap is TCP's repetition. */
+	if (pause_us < sf->tcp.srtt_us / 2 || !may_be_repeated(sf, end) ||
+	    seq64_leq(mptcp_rcv_offset(sf, p->tcp.seq) + p->payload_len, end))
+		return;
+	mptcp_robbed(sf);
+	counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
+	mptcp_terminate(conn, "options lost");
 }
 
 /* Collects a mapping's bytes; delivers it when complete and right.  Returns how many
@@ -611,13 +633,6 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		return;
 	while (len && !sf->reset_pending) {
 		if (conn->mode == MPTCP_MODE_FALLBACK) {
-			if (may_be_repeated(sf, now_us)) {
-				mptcp_robbed(sf);
-				counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
-				mptcp_terminate(conn, "options lost");
-				return;
-			}
-			conn->unmapped_us = now_us;
 			recv_plain(sf, offset, data, len, transient, now_us);
 			return;
 		}

@@ -642,6 +642,46 @@ START_TEST(unmapped_data_after_a_stop_at_the_edge_is_not_believed)
 }
 END_TEST
 
+/* The next bytes of the first subflow, without options. */
+static void bare(const char *block, uint32_t len)
+{
+	struct packet d = peer_packet(&p.first, TCP_ACK);
+
+	d.payload = (const uint8_t *)block;
+	d.payload_len = len;
+	peer_send(&p, &p.first, &d);
+}
+
+START_TEST(gaps_in_unmapped_data_are_no_stop)
+{
+	static const char block[1000];
+	uint32_t lost;
+
+	/* 0: the lost one comes late; 1: new data does, behind the gap, after a stop. */
+	for (int stop = 0; stop < 2; stop++) {
+		peer_init(&p);
+		p.cfg.rcvbuf_initial = p.cfg.rcvbuf_max = 65536;
+		peer_open(&p);
+		peer_run(&p);
+		data(&p.first, 0, "mapped");
+		p.first.sf->tcp.srtt_us = 20000;
+		bare(block, 1000);
+		ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
+		lost = p.first.seq;
+		p.first.seq += 1000;
+		bare(block, 1000);
+		p.now_us += 25000;
+		if (!stop)
+			p.first.seq = lost;
+		bare(block, 1000);
+		ck_assert_int_eq(p.conn->state, stop ? MPTCP_CLOSED : MPTCP_ESTABLISHED);
+		ck_assert_uint_eq(p.received_len, stop ? 1006 : 3006);
+		peer_run(&p);
+		peer_fini(&p);
+	}
+}
+END_TEST
+
 START_TEST(unmapped_data_after_a_stop_at_a_later_edge_is_not_believed)
 {
 	static char block[10240];
@@ -1014,6 +1054,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  fastclose_with_a_wrong_key_is_ignored, fastclose_out_until_answered,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
 	  unmapped_data_after_a_stop_at_the_edge_is_not_believed,
+	  gaps_in_unmapped_data_are_no_stop,
 	  unmapped_data_after_a_stop_at_a_later_edge_is_not_believed,
 	  options_lost_while_a_join_is_pending, fallback_for_acks_ends_a_pending_join_only, options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
 	  checksums_both_ways,
