@@ -160,13 +160,13 @@ END_TEST
 /* A join to the address shows that it is known, and bears its id and priority. */
 START_TEST(join_to_an_endpoint)
 {
-	SCRIPT(1, OPEN,
-	       "! endpoint 198.51.100.9 port 4430 backup", "! endpoints",
-	       "> a A dss(A0) add_addr(1 198.51.100.9 port 4430)",
-	       "! to b 198.51.100.9 4430",
-	       "< b S join(2)", "> b SA join(1 backup)", "< b A join", "> b A dss(A0)",
-	       "+ 200s",
-	       "? mp_add_addr_out 1", "? subflows 2");
+	SCRIPT_BOTH(OPEN,
+		    "! endpoint 198.51.100.9 port 4430 backup", "! endpoints",
+		    "> a A dss(A0) add_addr(1 198.51.100.9 port 4430)",
+		    "! to b 198.51.100.9 4430",
+		    "< b S join(2)", "> b SA join(1 backup)", "< b A join", "> b A dss(A0)",
+		    "+ 200s",
+		    "? mp_add_addr_out 1", "? subflows 2");
 }
 END_TEST
 

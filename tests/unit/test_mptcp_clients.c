@@ -387,6 +387,18 @@ START_TEST(window_without_data_ack_is_not_the_streams)
 }
 END_TEST
 
+START_TEST(each_subflow_has_its_window)
+{
+	/* Section 3.3.5: a middlebox has made the one of `a' smaller. */
+	SCRIPT_BOTH("< a S win 5 capable", "! accept", "> a SA capable",
+		    "< a A capable", "+ 10ms", "> a A dss(A0)",
+		    "< b S win 1000 join(2)", "> b SA join(0)", "< b A win 1000 join",
+		    "> b A dss(A0)", "< b A dss(a0)",
+		    "! write 100",
+		    "> a PA len 80 dss(A0 M0+80@1)", "> b PA len 20 dss(A0 m80+20@1)");
+}
+END_TEST
+
 START_TEST(data_acks_may_come_only_where_they_advance)
 {
 	/* Section 3.3.2.  Data without one; an ACK of the subflow, the stream's elsewhere. */
@@ -442,5 +454,5 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  fastclose_from_the_client, fastclose_in_place_of_the_third_ack,
 	  dsn_and_data_ack_are_never_both_long,
 	  options_of_unacceptable_segments_are_not_read,
-	  window_without_data_ack_is_not_the_streams, data_acks_may_come_only_where_they_advance,
-	  first_data_for_a_number_counts, signals_are_no_duplicate_acks)
+	  window_without_data_ack_is_not_the_streams, each_subflow_has_its_window,
+	  data_acks_may_come_only_where_they_advance, first_data_for_a_number_counts, signals_are_no_duplicate_acks)

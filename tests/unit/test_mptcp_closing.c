@@ -9,125 +9,125 @@
 
 START_TEST(peer_ends_first)
 {
-	SCRIPT(1, OPEN,
-	       "< a PA len 5 dss(a0 m0+6@1 F)",
-	       "= 5",
-	       "? event fin",
-	       "? state CLOSE_WAIT",
-	       "> a A dss(a6)",
-	       "! write 10",
-	       "> a PA len 10 dss(A6 M0+10@1)",
-	       "< a A dss(a10)",
-	       "! shutdown",
-	       "? state LAST_ACK",
-	       "> a A dss(A6 m10+1@0 F)",
-	       "< a A dss(a11)",
-	       "? state TIME_WAIT",
-	       "> a FA dss(a6)",
-	       "< a FA dss(a11)",
-	       "> a A dss(a6)",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+6@1 F)",
+		    "= 5",
+		    "? event fin",
+		    "? state CLOSE_WAIT",
+		    "> a A dss(a6)",
+		    "! write 10",
+		    "> a PA len 10 dss(A6 M0+10@1)",
+		    "< a A dss(a10)",
+		    "! shutdown",
+		    "? state LAST_ACK",
+		    "> a A dss(A6 m10+1@0 F)",
+		    "< a A dss(a11)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a6)",
+		    "< a FA dss(a11)",
+		    "> a A dss(a6)",
+		    "? event closed");
 }
 END_TEST
 
 START_TEST(we_end_first)
 {
-	SCRIPT(1, OPEN,
-	       "! shutdown",
-	       "? state FIN_WAIT_1",
-	       "> a A dss(A0 m0+1@0 F)",
-	       "< a A dss(a1)",
-	       "? state FIN_WAIT_2",
-	       /* Half open for as long as it takes. */
-	       "< a PA len 5 dss(a1 m0+5@1)",
-	       "= 5",
-	       "+ 50ms",
-	       "> a A dss(a5)",
-	       "< a A dss(a1 m5+1@0 F)",
-	       "? event fin",
-	       "? state TIME_WAIT",
-	       "> a FA dss(a6)",
-	       "< a A dss(a1)",
-	       "< a FA dss(a1)",
-	       "> a A dss(a6)",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN,
+		    "! shutdown",
+		    "? state FIN_WAIT_1",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "< a A dss(a1)",
+		    "? state FIN_WAIT_2",
+		    /* Half open for as long as it takes. */
+		    "< a PA len 5 dss(a1 m0+5@1)",
+		    "= 5",
+		    "+ 50ms",
+		    "> a A dss(a5)",
+		    "< a A dss(a1 m5+1@0 F)",
+		    "? event fin",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a6)",
+		    "< a A dss(a1)",
+		    "< a FA dss(a1)",
+		    "> a A dss(a6)",
+		    "? event closed");
 }
 END_TEST
 
 START_TEST(both_end_at_once)
 {
-	SCRIPT(1, OPEN,
-	       "! shutdown",
-	       "> a A dss(A0 m0+1@0 F)",
-	       "< a A dss(a0 m0+1@0 F)",
-	       "? event fin",
-	       "? state CLOSING",
-	       "> a A dss(A1 m0+1@0 F)",
-	       "< a A dss(a1)",
-	       "? state TIME_WAIT",
-	       "> a FA dss(a1)");
+	SCRIPT_BOTH(OPEN,
+		    "! shutdown",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "< a A dss(a0 m0+1@0 F)",
+		    "? event fin",
+		    "? state CLOSING",
+		    "> a A dss(A1 m0+1@0 F)",
+		    "< a A dss(a1)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a1)");
 }
 END_TEST
 
 START_TEST(data_fin_waits_for_missing_data)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b A dss(a0 m5+1@0 F)",
-	       "? state ESTABLISHED",
-	       "< b PA len 2 dss(a0 m3+2@1)",
-	       "+ 50ms",
-	       "> b A dss(a0)",
-	       "< a PA len 3 dss(a0 m0+3@1)",
-	       "= 5",
-	       "? event fin",
-	       "? state CLOSE_WAIT",
-	       "> a A dss(a6)",
-	       "> b A dss(a6)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b A dss(a0 m5+1@0 F)",
+		    "? state ESTABLISHED",
+		    "< b PA len 2 dss(a0 m3+2@1)",
+		    "+ 50ms",
+		    "> b A dss(a0)",
+		    "< a PA len 3 dss(a0 m0+3@1)",
+		    "= 5",
+		    "? event fin",
+		    "? state CLOSE_WAIT",
+		    "> a A dss(a6)",
+		    "> b A dss(a6)");
 }
 END_TEST
 
 START_TEST(repeated_data_fin_is_acknowledged_again)
 {
-	SCRIPT(1, OPEN,
-	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(a1)",
-	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(a1)",
-	       "? mp_bad_mapping 0");
+	SCRIPT_BOTH(OPEN,
+		    "< a A dss(a0 m0+1@0 F)",
+		    "> a A dss(a1)",
+		    "< a A dss(a0 m0+1@0 F)",
+		    "> a A dss(a1)",
+		    "? mp_bad_mapping 0");
 }
 END_TEST
 
 START_TEST(data_after_the_end_is_dropped)
 {
-	SCRIPT(1, OPEN,
-	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(a1)",
-	       "< a PA len 5 dss(a0 m1+5@1)",
-	       "= 0",
-	       "? mp_bad_mapping 1",
-	       "+ 50ms",
-	       "> a A dss(a1)",
-	       /* TCP has it, MPTCP does not; the end is where it was. */
-	       "< a A dss(a0 m6+1@0 F)",
-	       "> a A dss(a1)",
-	       "? state CLOSE_WAIT");
+	SCRIPT_BOTH(OPEN,
+		    "< a A dss(a0 m0+1@0 F)",
+		    "> a A dss(a1)",
+		    "< a PA len 5 dss(a0 m1+5@1)",
+		    "= 0",
+		    "? mp_bad_mapping 1",
+		    "+ 50ms",
+		    "> a A dss(a1)",
+		    /* TCP has it, MPTCP does not; the end is where it was. */
+		    "< a A dss(a0 m6+1@0 F)",
+		    "> a A dss(a1)",
+		    "? state CLOSE_WAIT");
 }
 END_TEST
 
 START_TEST(data_fin_survives_its_subflow)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "! shutdown",
-	       "> a A dss(A0 m0+1@0 F)",
-	       "> b A dss(A0 m0+1@0 F)",
-	       "< a R",
-	       "< b R",
-	       "? subflows 0",
-	       "? state FIN_WAIT_1",
-	       "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0 m0+1@0 F)",
-	       "< c A dss(a1 m0+1@0 F)",
-	       "? state TIME_WAIT",
-	       "> c FA dss(a1)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! shutdown",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "> b A dss(A0 m0+1@0 F)",
+		    "< a R",
+		    "< b R",
+		    "? subflows 0",
+		    "? state FIN_WAIT_1",
+		    "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0 m0+1@0 F)",
+		    "< c A dss(a1 m0+1@0 F)",
+		    "? state TIME_WAIT",
+		    "> c FA dss(a1)");
 }
 END_TEST
 
@@ -160,134 +160,134 @@ END_TEST
 START_TEST(fin_with_data_fin_leaves_our_half_open)
 {
 	/* Both signals in one packet, by a client whose only subflow this is. */
-	SCRIPT(1, OPEN,
-	       "< a FPA len 5 dss(a0 m0+6@1 F)",
-	       "= 5",
-	       "? event fin",
-	       "> a A dss(a6)",
-	       "! write 10",
-	       "> a PA len 10 dss(A6 M0+10@1)",
-	       "< a A dss(a10)",
-	       "! write 10 end",
-	       "> a PA len 10 dss(A6 M10+11@11 F)",
-	       "> a FA dss(A6 m20+1@0 F)",
-	       "< a A dss(a21)",
-	       "? state TIME_WAIT",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN,
+		    "< a FPA len 5 dss(a0 m0+6@1 F)",
+		    "= 5",
+		    "? event fin",
+		    "> a A dss(a6)",
+		    "! write 10",
+		    "> a PA len 10 dss(A6 M0+10@1)",
+		    "< a A dss(a10)",
+		    "! write 10 end",
+		    "> a PA len 10 dss(A6 M10+11@11 F)",
+		    "> a FA dss(A6 m20+1@0 F)",
+		    "< a A dss(a21)",
+		    "? state TIME_WAIT",
+		    "? event closed");
 }
 END_TEST
 
 /* The same of a client that ends all its subflows at once: one of them stays. */
 START_TEST(fins_on_all_subflows_leave_one_half_open)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a FA dss(a0 m0+1@0 F)",
-	       "? event fin",
-	       "> a FA dss(a1)", "> b A dss(a1)",
-	       "< b FA dss(a0)",
-	       "> b A dss(a1)",
-	       "< a A dss(a0)",
-	       "? subflows 1",
-	       "! write 10",
-	       "> b PA len 10 dss(A1 m0+10@1)",
-	       "< b A dss(a10)",
-	       "! shutdown",
-	       "> b A dss(A1 m10+1@0 F)",
-	       "< b A dss(a11)",
-	       "> b FA dss(a1)",
-	       "? state TIME_WAIT",
-	       "< b A dss(a11)",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a FA dss(a0 m0+1@0 F)",
+		    "? event fin",
+		    "> a FA dss(a1)", "> b A dss(a1)",
+		    "< b FA dss(a0)",
+		    "> b A dss(a1)",
+		    "< a A dss(a0)",
+		    "? subflows 1",
+		    "! write 10",
+		    "> b PA len 10 dss(A1 m0+10@1)",
+		    "< b A dss(a10)",
+		    "! shutdown",
+		    "> b A dss(A1 m10+1@0 F)",
+		    "< b A dss(a11)",
+		    "> b FA dss(a1)",
+		    "? state TIME_WAIT",
+		    "< b A dss(a11)",
+		    "? event closed");
 }
 END_TEST
 
 START_TEST(fin_without_data_fin_ends_one_subflow)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b FA dss(a0)",
-	       "> b FA dss(A0)",
-	       "? state ESTABLISHED",
-	       "< b A dss(a0)",
-	       "? subflows 1",
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1)",
-	       "< a A dss(a10)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b FA dss(a0)",
+		    "> b FA dss(A0)",
+		    "? state ESTABLISHED",
+		    "< b A dss(a0)",
+		    "? subflows 1",
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a A dss(a10)");
 }
 END_TEST
 
 START_TEST(fin_of_the_last_joined_subflow_waits_for_a_join)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< a R",
-	       "< b FA dss(a0)",
-	       "> b FA dss(A0)",
-	       "< b A dss(a0)",
-	       "? subflows 0",
-	       "? state ESTABLISHED",
-	       JOIN_C,
-	       "< c PA len 5 dss(a0 m0+5@1)",
-	       "= 5",
-	       "+ 50ms",
-	       "> c A dss(a5)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a R",
+		    "< b FA dss(a0)",
+		    "> b FA dss(A0)",
+		    "< b A dss(a0)",
+		    "? subflows 0",
+		    "? state ESTABLISHED",
+		    JOIN_C,
+		    "< c PA len 5 dss(a0 m0+5@1)",
+		    "= 5",
+		    "+ 50ms",
+		    "> c A dss(a5)");
 }
 END_TEST
 
 START_TEST(fin_of_the_only_subflow_is_no_end_of_stream)
 {
 	/* What may be a plain TCP client's end, or not, is not taken for one: no FIN. */
-	SCRIPT(1, OPEN,
-	       "< a FA dss(a0)",
-	       "> a RA tcprst(1)",
-	       "? subflows 0",
-	       "? state ESTABLISHED");
+	SCRIPT_BOTH(OPEN,
+		    "< a FA dss(a0)",
+		    "> a RA tcprst(1)",
+		    "? subflows 0",
+		    "? state ESTABLISHED");
 }
 END_TEST
 
 START_TEST(rst_of_the_last_subflow_after_both_ends)
 {
-	SCRIPT(1, OPEN,
-	       "< a A dss(a0 m0+1@0 F)",
-	       "> a A dss(a1)",
-	       "! shutdown",
-	       "> a A dss(A1 m0+1@0 F)",
-	       /* All but our end was acknowledged; who answers with RST knows of nothing. */
-	       "< a R",
-	       "? state CLOSED",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN,
+		    "< a A dss(a0 m0+1@0 F)",
+		    "> a A dss(a1)",
+		    "! shutdown",
+		    "> a A dss(A1 m0+1@0 F)",
+		    /* All but our end was acknowledged; who answers with RST knows of nothing. */
+		    "< a R",
+		    "? state CLOSED",
+		    "? event closed");
 }
 END_TEST
 
 START_TEST(rst_of_the_last_subflow_before_the_end)
 {
-	SCRIPT(1, OPEN,
-	       "! write 10",
-	       "> a PA len 10 dss(A0 M0+10@1)",
-	       "< a R",
-	       "? subflows 0",
-	       "? state ESTABLISHED",
-	       "< b S join(2)", "> b SA join(0)", "< b A join",
-	       "> b PA len 10 dss(A0 m0+10@1)",
-	       "< b A dss(a10)");
+	SCRIPT_BOTH(OPEN,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a R",
+		    "? subflows 0",
+		    "? state ESTABLISHED",
+		    "< b S join(2)", "> b SA join(0)", "< b A join",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "< b A dss(a10)");
 }
 END_TEST
 
 START_TEST(each_subflow_waits_its_time)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       "! shutdown",
-	       "> a A dss(A0 m0+1@0 F)",
-	       "> b A dss(A0 m0+1@0 F)",
-	       "< a A dss(a1 m0+1@0 F)",
-	       "? state TIME_WAIT",
-	       "> a FA dss(a1)",
-	       "> b FA dss(a1)",
-	       "< a FA dss(a1)",
-	       "> a A dss(a1)",
-	       "< a FA seq 1 dss(a1)",
-	       "> a A dss(a1)",
-	       "< b FA dss(a1)",
-	       "> b A dss(a1)",
-	       "? event closed");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! shutdown",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "> b A dss(A0 m0+1@0 F)",
+		    "< a A dss(a1 m0+1@0 F)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a1)",
+		    "> b FA dss(a1)",
+		    "< a FA dss(a1)",
+		    "> a A dss(a1)",
+		    "< a FA seq 1 dss(a1)",
+		    "> a A dss(a1)",
+		    "< b FA dss(a1)",
+		    "> b A dss(a1)",
+		    "? event closed");
 }
 END_TEST
 

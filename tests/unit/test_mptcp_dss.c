@@ -234,13 +234,13 @@ END_TEST
 START_TEST(split_segments_repeat_their_mapping)
 {
 	/* As segmentation offload does. */
-	SCRIPT(1, OPEN,
-	       "< a A len 4 dss(a0 m0+12@1)",
-	       "< a A len 4 dss(a0 m0+12@1)",
-	       "< a PA len 4 dss(a0 m0+12@1)",
-	       "= 12",
-	       "+ 50ms",
-	       "> a A dss(a12)");
+	SCRIPT_BOTH(OPEN,
+		    "< a A len 4 dss(a0 m0+12@1)",
+		    "< a A len 4 dss(a0 m0+12@1)",
+		    "< a PA len 4 dss(a0 m0+12@1)",
+		    "= 12",
+		    "+ 50ms",
+		    "> a A dss(a12)");
 }
 END_TEST
 
@@ -262,32 +262,32 @@ START_TEST(merged_segments_lose_a_mapping)
 {
 	/* Two of five bytes in one, with the options of the first.  On the only subflow, which
 	 * is all there is, the bytes are the stream anyway. */
-	SCRIPT(1, OPEN,
-	       "< a PA len 10 dss(a0 m0+5@1)",
-	       "= 10",
-	       "? mode fallback",
-	       "+ 50ms",
-	       "> a A dss(a10)");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 10 dss(a0 m0+5@1)",
+		    "= 10",
+		    "? mode fallback",
+		    "+ 50ms",
+		    "> a A dss(a10)");
 }
 END_TEST
 
 START_TEST(mapping_behind_its_data)
 {
 	/* A middlebox that moved an option to another segment, or its sender's choice. */
-	SCRIPT(1, OPEN, JOIN_B,
-	       "< b PA len 5 of 0 dss(a0)",
-	       "= 0",
-	       "+ 50ms",
-	       "> b A dss(A0)",
-	       "< b PA len 5 of 5 dss(a0 m0+10@1)",
-	       "= 10",
-	       "+ 50ms",
-	       "> b A dss(a10)",
-	       "< b PA len 5 of 10 dss(a0)",
-	       "< b A dss(a0 m10+5@11)",
-	       "= 15",
-	       "+ 50ms",
-	       "> b A dss(a15)");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b PA len 5 of 0 dss(a0)",
+		    "= 0",
+		    "+ 50ms",
+		    "> b A dss(A0)",
+		    "< b PA len 5 of 5 dss(a0 m0+10@1)",
+		    "= 10",
+		    "+ 50ms",
+		    "> b A dss(a10)",
+		    "< b PA len 5 of 10 dss(a0)",
+		    "< b A dss(a0 m10+5@11)",
+		    "= 15",
+		    "+ 50ms",
+		    "> b A dss(a15)");
 }
 END_TEST
 
@@ -446,17 +446,17 @@ END_TEST
 
 START_TEST(data_out_of_the_window_is_not_acknowledged)
 {
-	SCRIPT(1, OPEN, JOIN_B,
-	       /* Far ahead, and far behind. */
-	       "< b PA len 5 dss(a0 m1000000000+5@1)",
-	       "? mp_bad_mapping 1",
-	       "+ 50ms",
-	       "> b A dss(a0)",
-	       "< b PA len 5 dss(a0 m-1000000+5@6)",
-	       "= 0",
-	       "+ 50ms",
-	       "> b A dss(a0)",
-	       "? subflows 2");
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    /* Far ahead, and far behind. */
+		    "< b PA len 5 dss(a0 m1000000000+5@1)",
+		    "? mp_bad_mapping 1",
+		    "+ 50ms",
+		    "> b A dss(a0)",
+		    "< b PA len 5 dss(a0 m-1000000+5@6)",
+		    "= 0",
+		    "+ 50ms",
+		    "> b A dss(a0)",
+		    "? subflows 2");
 }
 END_TEST
 
