@@ -236,6 +236,23 @@ START_TEST(v0_mp_prio_names_an_address)
 }
 END_TEST
 
+START_TEST(v0_blind_signals_are_not_heard)
+{
+	/* Neither has an HMAC in this version (RFC 7430, section 2; RFC 8684, section 5): only
+	 * the numbers of the segment protect them, sequence and (RFC 5961) acknowledgement. */
+	SCRIPT_BEGIN(0, OPEN, JOIN_B,
+		     "< a A seq 100000000 ack 1 add_addr(3 192.0.2.66)", "> a A ack 1 dss(A0)",
+		     "+ 2s", "< a A seq 1 ack 100000000 add_addr(3 192.0.2.66)",
+		     "> a A ack 1 dss(A0)",
+		     "+ 2s", "< a A seq 100000000 ack 1 prio(backup id 2)", "> a A ack 1 dss(A0)",
+		     "+ 2s", "< a A seq 1 ack 100000000 prio(backup id 2)", "> a A ack 1 dss(A0)",
+		     "+ 2s", "< a A seq 1 ack 1 dss(a0)",
+		     "? mp_add_addr_in 0", "? mp_prio_in 0", "? mp_remove_addr_in 0");
+	ck_assert(!script_subflow(1)->peer_backup);
+	script_end();
+}
+END_TEST
+
 START_TEST(v0_fastclose_at_once)
 {
 	/* Version 1 has it on the RSTs; here it goes on an ACK, ahead of them (section 3.5). */
@@ -321,6 +338,6 @@ UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_conf
 	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
 	  v0_resets_without_mp_tcprst, v0_checksums_if_either_asks, v0_add_addr_is_not_echoed,
 	  add_addr_of_another_version_is_ignored, v0_mp_prio_names_an_address,
-	  v0_fastclose_at_once, v0_fastclose_from_both_sides, v0_mp_fail_needs_no_answer,
+	  v0_blind_signals_are_not_heard, v0_fastclose_at_once, v0_fastclose_from_both_sides, v0_mp_fail_needs_no_answer,
 	  v0_options_lost_on_acks_falls_back, v0_one_add_addr_of_several_is_read,
 	  v0_third_ack_cannot_map_data)
