@@ -481,7 +481,27 @@ START_TEST(shut_window_is_probed_where_tcp_has_room)
 }
 END_TEST
 
-UNIT_MAIN("mptcp_dss", all_lengths_of_dsn_and_data_ack, whole_dsns_get_whole_data_acks,
+/* Windows of 160 bytes. */
+#define OPEN_SMALL "< a S win 160 capable", "! accept", "> a SA capable", \
+		   "< a A win 10 capable", "+ 10ms", "> a A dss(A0)"
+#define JOIN_SMALL "< b S win 160 join(2)", "> b SA join(0)", "< b A win 10 join", "> b A dss(A0)"
+
+/* Some middlebox may have made one smaller: the largest edge told counts, and on each subflow
+ * its own window besides (section 3.3.5). */
+START_TEST(largest_window_counts)
+{
+	SCRIPT_BOTH(OPEN_SMALL, JOIN_SMALL,
+		    "< b A win 2 dss(a0)",
+		    "! write 400",
+		    "> a PA len 160 dss(A0 M0+160@1)",
+		    "< b A win 20 dss(a0)",
+		    "> b PA len 160 dss(A0 m160+160@1)",
+		    "< a A win 20 dss(a160)",
+		    "> a PA len 80 dss(A0 M320+80@161)");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_dss", largest_window_counts, all_lengths_of_dsn_and_data_ack, whole_dsns_get_whole_data_acks,
 	  fast_streams_have_whole_numbers,
 	  mapping_ahead_of_its_data, several_mappings_announced_in_any_order,
 	  mapping_boundary_within_a_segment, mappings_of_one_segment_out_of_stream_order,
