@@ -710,7 +710,8 @@ static inline void script_describe_(const struct packet *pkt, struct script_text
 		f->f.peer_isn = f->f.ack = pkt->tcp.seq;
 	}
 	seq = pkt->tcp.seq - f->f.peer_isn;
-	script_put_(t, "%c %s%s%s%s%s", (int)('a' + (f - script_.flow)),
+	script_put_(t, "%c %s%s%s%s%s%s", (int)('a' + (f - script_.flow)),
+		    pkt->tcp.flags & TCP_URG ? "U" : "",
 		    pkt->tcp.flags & TCP_SYN ? "S" : "", pkt->tcp.flags & TCP_FIN ? "F" : "",
 		    pkt->tcp.flags & TCP_RST ? "R" : "", pkt->tcp.flags & TCP_PSH ? "P" : "",
 		    pkt->tcp.flags & TCP_ACK ? "A" : "");

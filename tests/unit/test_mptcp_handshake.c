@@ -306,6 +306,54 @@ START_TEST(too_many_joins_are_refused)
 }
 END_TEST
 
+/* ---- what is drawn ------------------------------------------------------------ */
+
+static void random_5a(void *ctx, void *buf, size_t len)
+{
+	(void)ctx;
+	memset(buf, 0x5a, len);
+}
+
+/* Initial sequence numbers, of joins too, are no business of the engine's (section 3). */
+START_TEST(initial_numbers_are_drawn)
+{
+	peer_init(&p);
+	p.env.random = random_5a;
+	peer_open(&p);
+	ck_assert_uint_eq(p.first.sf->tcp.iss, 0x5a5a5a5a);
+	ck_assert_uint_eq(p.first.peer_isn, 0x5a5a5a5a);
+	ck_assert_uint_eq(peer_join_half(&p, 99), 0x5a5a5a5a);
+	ck_assert_uint_eq(p.second.peer_isn, 0x5a5a5a5a);
+	peer_fini(&p);
+}
+END_TEST
+
+static uint32_t offered[3];
+static int offers;
+
+static bool third_token_is_free(void *ctx, uint32_t token)
+{
+	(void)ctx;
+	ck_assert_int_lt(offers, 3);
+	offered[offers++] = token;
+	return offers == 3;
+}
+
+/* Section 3.1. */
+START_TEST(keys_are_drawn_until_their_token_is_free)
+{
+	offers = 0;
+	peer_init(&p);
+	p.env.token_usable = third_token_is_free;
+	peer_open(&p);
+	ck_assert_int_eq(offers, 3);
+	ck_assert_uint_eq(p.conn->local_token, offered[2]);
+	ck_assert_uint_ne(offered[0], offered[1]);
+	ck_assert_uint_ne(offered[1], offered[2]);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(unservable_syns_are_left_alone)
 {
 	struct packet syn;
@@ -322,7 +370,8 @@ START_TEST(unservable_syns_are_left_alone)
 }
 END_TEST
 
-UNIT_MAIN("mptcp_handshake", keys_in_third_ack, keys_on_first_data, synack_is_repeated,
+UNIT_MAIN("mptcp_handshake", initial_numbers_are_drawn,
+	  keys_are_drawn_until_their_token_is_free, keys_in_third_ack, keys_on_first_data, synack_is_repeated,
 	  data_before_the_keys_is_not_read, plain_third_ack_falls_back, foreign_key_falls_back,
 	  plain_syn_again_is_told, silent_client_times_out, segment_size_fits_the_family,
 	  segment_size_leaves_room_for_an_infinite_mapping, join_with_right_mac,
