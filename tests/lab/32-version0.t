@@ -13,6 +13,7 @@ v0() {
 	on_client timeout 60 "$LAB_DIR/v0client.py" "$@" \
 		--source-port $((30000 + BASH_LINENO[0])) 2>&1
 }
+joined() { [ "$(ctl_get mp_join_done)" -gt "$1" ]; }
 events() { wait_for 5 grep -q "^$1" "$LAB_TMP/peer.events"; grep "^$1" "$LAB_TMP/peer.events"; }
 
 # the kernel's own answers to these connections, of which it knows nothing
@@ -59,7 +60,16 @@ is "$(t -Y 'tcp.options.mptcp.subtype == 0 && tcp.options.mptcp.version != 0' | 
 errors=$(t -Y 'tcp.srcport < 8000 && mptcp && _ws.expert.severity >= 0x00800000' \
 	-T fields -e _ws.expert.message | sort | uniq -c)
 is "$errors" "" "no expert error in what the daemon sent"
+
+joins=$(ctl_get mp_join_done)
+v0 stop $SRV $P_WATCH >"$LAB_TMP/stop.out" &
+client=$!
+check "a connection has two paths" wait_for 10 joined "$joins"
+kill "$DAEMON_PID"
+wait_for 5 grep -q draining "$LAB_TMP/daemon.log"
 daemon_stop
+wait $client
+is "$(cat "$LAB_TMP/stop.out")" ok "the daemon ends: MP_FASTCLOSE on an ACK, before the RSTs"
 
 # only version 1 served: these clients pass untouched, to a server without MPTCP
 daemon_start mptcp.versions=1

@@ -23,6 +23,7 @@ what was wrong and exits 1:
   backup     as download, the second path declared backup by MP_PRIO with its id
   reset      rst: the server resets; here MP_FASTCLOSE comes, and is answered
   fastclose  watch: the client ends with MP_FASTCLOSE
+  stop       watch: the caller stops the daemon; MP_FASTCLOSE comes on an ACK
   tfo        as upload, with data and a request for a cookie in the SYN, which passes
              untouched: plain TCP
   addaddr    as upload, after ADD_ADDR and REMOVE_ADDR
@@ -599,6 +600,15 @@ def fastclose(c, args):
     return "ok"
 
 
+def stop(c, args):
+    c.open(args.source)
+    c.join(args.second, 2)
+    c.send(b"hello", c.flows[:1])
+    c.pump(lambda: c.fastclosed, 20, "MP_FASTCLOSE")
+    c.pump(lambda: all(f.reset for f in c.flows), 10, "RSTs on both paths")
+    return "ok"
+
+
 def tfo(c, args):
     c.open(args.source, early=pattern(0, 100))
     return upload(c, args, c.flows[0])
@@ -629,7 +639,7 @@ def main():
     p.add_argument("--timestamps", action="store_true")
     args = p.parse_args()
     scenarios = {f.__name__: f for f in (upload, download, nothird, plainthird, badjoin, backup,
-                                         reset, fastclose, tfo, addaddr)}
+                                         reset, fastclose, stop, tfo, addaddr)}
     print(scenarios[args.scenario](Connection(args), args))
 
 
