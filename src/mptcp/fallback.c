@@ -52,6 +52,16 @@ bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
+/* Those under way: a fallback knows no other subflow. */
+static void reset_joins(struct mptcp_subflow *sf)
+{
+	struct mptcp_subflow *other;
+
+	list_for_each(other, &sf->conn->subflows, link)
+		if (other != sf)
+			mptcp_subflow_reset(other, MPTCP_RST_MIDDLEBOX, "fallback");
+}
+
 /* From the last DATA_ACK on, the subflow's bytes are the stream. */
 static void start_infinite(struct mptcp_subflow *sf)
 {
@@ -83,12 +93,10 @@ static void set_option_len(struct mptcp_subflow *sf)
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us)
 {
-	struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
+	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
 
 	log_debug("conn %08x: fallback to TCP (%s)", conn->local_token, why);
-	list_for_each(other, &conn->subflows, link)
-		if (other != sf)
-			mptcp_subflow_reset(other, MPTCP_RST_MIDDLEBOX, "fallback");
+	reset_joins(sf);
 	counter_inc(conn->env->counters, reason);
 	conn->mode = MPTCP_MODE_FALLBACK;
 	conn->events |= MPTCP_EVENT_FALLBACK;
@@ -160,6 +168,7 @@ void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint6
 			mptcp_send_reinject_range(conn, dsn, conn->snd_nxt);
 		return;
 	}
+	reset_joins(sf);
 	if (conn->failed && !conn->fail_agreed) {
 		conn->fail_agreed = true;
 		conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;

@@ -103,8 +103,10 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		mptcp_advance_close(conn, now_us);
 		return;
 	}
-	if (conn->mode == MPTCP_MODE_FALLBACK && sf->join)
-		return; /* a join that the fallback overtook */
+	/* A join that the fallback overtook, or is about to: it has carried nothing. */
+	if (sf->join && (conn->mode == MPTCP_MODE_FALLBACK ||
+			 (mptcp_failing(conn) && !conn->joined_once)))
+		return;
 	conn->failed = conn->fail_agreed = false;
 	conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;
 	if (conn->mode != MPTCP_MODE_MPTCP || conn->infinite_sent) {

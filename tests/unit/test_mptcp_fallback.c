@@ -502,6 +502,28 @@ START_TEST(mp_fail_after_a_timeout_of_tcp)
 }
 END_TEST
 
+START_TEST(mp_fail_ends_joins_under_way)
+{
+	/* ... and they do not end what was agreed. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< b S join(2)",
+		    "> b SA join(0)",
+		    "< a A fail(0) dss(a0)",
+		    "> b RA tcprst(6)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "+ 500ms",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "? mp_reinject 0",
+		    "! write 5",
+		    "> a PA len 5 dss(A0 m0+0@1 sum)",
+		    "< a A",
+		    "? mode fallback");
+}
+END_TEST
+
 START_TEST(nothing_is_repeated_while_mp_fail_is_unanswered)
 {
 	/* The peer may have answered and fallen back: what came here had lost its options. */
@@ -776,7 +798,7 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  mp_fail_with_nothing_left_to_send, packet_without_options_answers_infinite_mapping,
 	  end_without_options_answers_infinite_mapping, both_fail_and_one_has_fallen_back,
 	  mp_fail_is_repeated_instead_of_data, mp_fail_after_a_timeout_of_tcp,
-	  nothing_is_repeated_while_mp_fail_is_unanswered,
+	  mp_fail_ends_joins_under_way, nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
 	  data_ack_missing_on_the_ack, data_ack_missing_is_asked_for,
