@@ -5,29 +5,35 @@
  *
  * A bucket fills at the pace, which is a little more than a window per round trip, and twice
  * a window in slow start; what is sent takes from it.  Data that waits for the bucket alone
- * leaves when it holds a quantum: what the pace gives in a millisecond, or two segments.  So
- * a fast path sends super-segments a thousand times a second, whatever its rate, and a slow
- * one pairs of segments; there is no timer per segment.  ACKs clock out what the bucket has,
- * in between.
+ * leaves when it holds a quantum: what the pace gives in a quarter of a millisecond, or two
+ * segments.  So a fast path sends super-segments four thousand times a second, whatever its
+ * rate, and one of less than a hundred Mbit/s pairs of segments; there is no timer per segment.
+ * ACKs clock out what the bucket has, in between.
+ *
+ * The quantum is so short for fairness.  A full queue drops what comes in bursts first; where
+ * bursts grow with the rate, so does what a flow loses of its packets, and it gets less than
+ * its part beside several slower ones.  The grid of the timers is short, too: flows that send
+ * at the same moments are one burst.
  *
  * The bucket keeps no more than a quantum of what was not used, except
  *   - at the beginning and after a flight has drained: the initial window (RFC 6928);
  *   - for data that stood ready: a timer that fires late must not slow the path down.
  *
- * A path of a round trip below two quanta is not paced: a window would be one quantum.
+ * A path of a round trip below two milliseconds is not paced: it would take too many timers.
  */
 #include "tcp/tcp_internal.h"
 
-#define PACE_QUANTUM_US 1000u
+#define PACE_QUANTUM_US 250u
+#define PACE_MIN_RTT_US 2000u
 #define PACE_LATE_US    8000u           /* lateness of the timer that is made good */
-#define PACE_GRID_US    256u            /* timers of many connections share their moments */
+#define PACE_GRID_US    64u             /* timers of many connections share their moments */
 #define PACE_SLOW_START 200u            /* percent of a window per round trip */
 #define PACE_AVOIDANCE  120u
 #define PACE_UNLIMITED  UINT32_MAX
 
 static bool is_paced(const struct tcp_conn *tc)
 {
-	return tc->cfg.pacing && tc->srtt_us >= 2 * PACE_QUANTUM_US;
+	return tc->cfg.pacing && tc->srtt_us >= PACE_MIN_RTT_US;
 }
 
 uint64_t tcp_pace_rate(const struct tcp_conn *tc)

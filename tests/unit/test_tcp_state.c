@@ -684,14 +684,14 @@ static void use_window(uint32_t bytes)
 	uint32_t acked = (uint32_t)sent;
 
 	while (tc.cwnd_bytes <= bytes) {
-		for (int i = 0; i < 10; i++) {
+		for (int i = 0; i < 40; i++) {
 			uint32_t room;
 
 			expect_nothing();
 			while ((room = tcp_send_room(&tc)))
 				send_data(room > 65000 ? 65000 : room);
-			now += 1 * MS;
-			if (i == 8)
+			now += MS / 4;
+			if (i == 35)
 				acked = (uint32_t)sent;
 		}
 		input(seg(TCP_ACK, 1, acked + 1, 0));
