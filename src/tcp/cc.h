@@ -50,8 +50,8 @@ struct tcp_cc_ops {
 	 * caller restores cwnd and ssthresh. */
 	void (*on_undo)(struct tcp_conn *tc, uint64_t now_us);
 	/*
-	 * The window that stands for this subflow in its coupling's sums, in bytes.  NULL: cwnd,
-	 * or ssthresh while that shrinks.
+	 * The window that stands for this subflow in its coupling's sums, in bytes: with `auto`,
+	 * the one that a flow alone would have.  NULL: cwnd, or ssthresh while that shrinks.
 	 */
 	double (*window)(const struct tcp_conn *tc);
 	/* Sending resumes after `idle_us` without data outstanding. */

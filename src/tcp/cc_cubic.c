@@ -11,21 +11,26 @@
  * the window that CUBIC would have on its path.  CUBIC's mean window goes with the fourth
  * root of C (RFC 9438, section 5.1), and in the Reno-friendly region with the square root of
  * alpha (section 4.3), so C is multiplied by f^4 and alpha by f^2; losses are answered as
- * ever.  The fractions are those by which RFC 6356 makes subflows less aggressive than Reno:
- * its increase of alpha_LIA / sum(w) in place of 1 / w amounts to
+ * ever.
  *
- *	f^2 = min(1, alpha_LIA * w / sum(w)) = w * max(w / rtt^2) / sum(w / rtt)^2
+ * RFC 6356 finds the fractions from momentary windows, w_i = f_i * W_i, where W_i is the window
+ * that one flow would have on path i.  That holds in equilibrium only.  The sawtooths of several
+ * subflows do not rise and fall together, and after a run of luck one has more than its due;
+ * taken for a better path, it is given more still, and the sum comes out too large, with two
+ * subflows of one bottleneck by a tenth and more.  So W_i is estimated first: the height that the
+ * window had at the last losses, each divided by the fraction that it grew with, in the mean; and
+ * more when the window rises well above its mean height.  Then, sums over the active subflows,
  *
- * Where the RFC derives alpha_LIA, the law of Reno enters only as "a TCP flow on path i
- * would have the window w / f".  That holds here for CUBIC's law, so its goals are kept with
- * CUBIC for TCP (but for a floor of f): together the subflows take what one CUBIC flow takes on
- * the best path; none takes more than one would on its own; and w is proportional to the square of CUBIC's
- * window on the path, so load moves away from loss.  With one active subflow f is 1.
+ *	f_i = W_i * sum(W^3 / rtt^2) / sum(W^2 / rtt)^2
  *
- * What stands for w is the height that the window had at the last loss, or has now if that
- * is more.  Sawtooths of several subflows do not rise and fall together; by momentary windows
- * the greatest would always be one near its height, and the sum of all too large: with four
- * subflows by a tenth and more.
+ * As with RFC 6356, w_i goes with the square of W_i, so load moves away from loss (goal 3), and
+ * no subflow takes more than one flow would on its path (f <= 1, goal 2).  The rate of all, the
+ * sum of f * W / rtt, is the mean of W / rtt, that of one flow, over the bytes that the subflows
+ * carry, where the RFC has the greatest W / rtt.  Estimates err, and the greatest of some is
+ * always one that is too high; the mean is not.  Where one path is much better, nearly all bytes
+ * go there, and it is the same.  Between, it may be up to a tenth less, which errors of the
+ * estimates make good (goal 1; tests/sim/exp_coupled.c measures all three).  With one active
+ * subflow f is 1.
  *
  * Until a subflow has lost something, f is 1: slow start is not coupled, and HyStart++, which
  * ends it early, only guesses that the path is full.  Segments that a path swallows because they
@@ -58,6 +63,10 @@
 #define SHARE_MIN  (1.0 / 64)
 /* A change of f^2 by less than that is not worth a new curve. */
 #define SHARE_STEP 0.1
+/* The mean height is that of so many losses. */
+#define HEIGHTS 8
+/* What of the window counts while it rises: beyond 1.25 times the mean it is no chance. */
+#define RISING 0.8
 /* So many losses in a row without a queue are not taken for congestion. */
 #define CLEAR_LOSSES 3
 /* What the round-trip time may exceed its least by, without a queue: a 16th, within bounds. */
@@ -69,16 +78,18 @@
 struct cubic_epoch {
 	uint64_t start_us;              /* of congestion avoidance; 0: not begun */
 	float w_max, k, w_est, cwnd_prior;
-	float share;                    /* f^2 that k was computed with */
+	float share;                    /* f^2 that k was computed with; 0: none yet */
+	/* Mean of the windows at losses, and of these divided by the fraction f in use. */
+	float height, alone;
+	uint8_t losses;                 /* that they are made of, up to HEIGHTS; 0: there was none */
 	uint8_t clear_losses;           /* the last so many came without a queue */
-	bool congested;                 /* there was a loss */
 };
 
 struct cubic {
 	struct cubic_epoch now, prior;
 	struct hystart hystart;
-	uint64_t last_ack_us;
 	float fraction;
+	uint64_t last_ack_us;
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_conn *)0)->cc_state), "cc_state");
@@ -95,24 +106,29 @@ static void cubic_init(struct tcp_conn *tc, uint64_t now_us)
 	hystart_init(&cubic(tc)->hystart, tc->snd_nxt);
 }
 
+/* W of this subflow, in bytes. */
 static double cubic_window(const struct tcp_conn *tc)
 {
-	double cwnd = tcp_coupling_cwnd(tc);
-	double height = (double)cubic(tc)->now.cwnd_prior * tcp_cc_smss(tc);
+	const struct cubic *c = cubic(tc);
+	double cwnd = tcp_coupling_cwnd(tc), rise;
 
-	return height > cwnd ? height : cwnd;
+	if (!c->now.losses)
+		return cwnd;
+	rise = RISING * cwnd / tcp_cc_smss(tc) / c->now.height;
+	return (double)c->now.alone * tcp_cc_smss(tc) * (rise > 1 ? rise : 1);
 }
 
 /* f^2 of this subflow now. */
 static double share_now(const struct tcp_conn *tc, const struct cubic *c, uint64_t now_us)
 {
 	struct tcp_coupling_sum sum;
-	double share;
+	double f, share;
 
-	if (tc->cfg.cc != &tcp_cc_auto || !c->now.congested || c->now.clear_losses >= CLEAR_LOSSES ||
+	if (tc->cfg.cc != &tcp_cc_auto || !c->now.losses || c->now.clear_losses >= CLEAR_LOSSES ||
 	    !tcp_coupling_sum(tc, now_us, &sum))
 		return 1;
-	share = tcp_coupling_alpha(&sum) * tcp_coupling_window(tc) / sum.window;
+	f = tcp_coupling_window(tc) * sum.cubes / (sum.squares * sum.squares);
+	share = f * f;
 	return share > 1 ? 1 : share < SHARE_MIN ? SHARE_MIN : share;
 }
 
@@ -215,6 +231,7 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 {
 	struct cubic *c = cubic(tc);
 	double cwnd = (double)tc->cwnd_bytes / tcp_cc_smss(tc);
+	double f = c->now.share > 0 ? sqrt(c->now.share) : 1;
 
 	(void)now_us;
 	c->prior = c->now;
@@ -224,6 +241,10 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	else
 		c->now.w_max = (float)cwnd;
 	c->now.cwnd_prior = (float)cwnd;
+	if (c->now.losses < HEIGHTS)
+		c->now.losses++;
+	c->now.height += ((float)cwnd - c->now.height) / c->now.losses;
+	c->now.alone += ((float)(cwnd / f) - c->now.alone) / c->now.losses;
 	c->now.start_us = 0;
 	if (is_queued(tc))
 		c->now.clear_losses = 0;
@@ -231,7 +252,6 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 		c->now.clear_losses++;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
 	c->hystart.done = true;
-	c->now.congested = true;
 }
 
 static void cubic_on_ecn(struct tcp_conn *tc, uint64_t now_us)
@@ -251,7 +271,9 @@ static void cubic_on_black_hole(struct tcp_conn *tc)
 {
 	struct cubic *c = cubic(tc);
 
-	c->now.congested = c->prior.congested;
+	c->now.height = c->prior.height;
+	c->now.alone = c->prior.alone;
+	c->now.losses = c->prior.losses;
 	c->now.clear_losses = c->prior.clear_losses;
 }
 

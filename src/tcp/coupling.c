@@ -64,6 +64,8 @@ static void add(struct tcp_coupling_sum *sum, const struct tcp_conn *tc)
 		sum->fastest = rate;
 	if (w > sum->widest)
 		sum->widest = w;
+	sum->squares += w * rate;
+	sum->cubes += w * rate * rate;
 }
 
 bool tcp_coupling_sum(const struct tcp_conn *tc, uint64_t now_us, struct tcp_coupling_sum *out)

@@ -31,6 +31,8 @@ struct tcp_coupling_sum {
 	double best;                    /* greatest w / rtt^2 */
 	double fastest;                 /* greatest w / rtt */
 	double widest;                  /* greatest w */
+	double squares;                 /* sum of w^2 / rtt */
+	double cubes;                   /* sum of w^3 / rtt^2 */
 };
 
 void tcp_coupling_init(struct tcp_coupling *c);

@@ -53,6 +53,23 @@ static const struct exp_case shared_lossy[] = {
 
 static const struct exp_case shared_links[] = { FAMILIES(SHARED_LINKS, 1.15), { 0 } };
 
+/* Rates from 10 to 200 Mbit/s, round trips from 10 to 100 ms, queues of 0.5 to 2 of them. */
+static bool make_shared_grid(int n, struct exp_case *c)
+{
+	static const double rate[] = { 10, 50, 100, 200 }, rtt[] = { 10, 20, 40, 100 };
+	static const double queue[] = { 0.5, 1, 2 };
+	static char label[100];
+	double mbit = rate[n / 12 % 4], rtt_ms = rtt[n / 3 % 4], rtts = queue[n % 3];
+
+	if (n >= 48)
+		return false;
+	snprintf(label, sizeof(label), "%g Mbit/s, %g ms, queue %g RTT", mbit, rtt_ms, rtts);
+	*c = (struct exp_case){ label, .link = { LINK(mbit, rtt_ms, rtts * rtt_ms) }, .flows = 2,
+				.seconds = 140, .warmup_s = 20, .most = 1.15,
+				.flow = { { .paths = 2 }, { .plain = true } } };
+	return true;
+}
+
 static const struct exp_measure shared_measures[] = {
 	{ "MPTCP / TCP", .take = exp_ratio, .arg = 1 },
 	{ "MPTCP, Mbit/s", .take = exp_goodput },
@@ -202,6 +219,8 @@ const struct experiment exp_coupled[] = {
 	  shared, shared_measures, .seeds = 10 },
 	{ "shared-links", "goal 2: 2 subflows against one TCP flow, over other links",
 	  shared_links, shared_measures, .seeds = 5 },
+	{ "shared-grid", "goal 2: 2 subflows of auto against one TCP flow, over 48 links", NULL,
+	  shared_measures, .seeds = 3, .make = make_shared_grid },
 	{ "shared-lossy", "goal 2 where no bottleneck is full: nobody pays", shared_lossy,
 	  shared_measures, .seeds = 5 },
 	{ "best-path", "goal 1: path 0 shared with one TCP flow, path 1 with three", best_path,

@@ -411,13 +411,31 @@ START_TEST(auto_undo)
 }
 END_TEST
 
-/* A window of 1000 segments again, and a loss at this round-trip time. */
-static void lose_at(int i, uint32_t rtt_us, bool mark)
+/* A window of so many segments, and a loss at this round-trip time. */
+static void lose_from(int i, uint32_t window, uint32_t rtt_us, bool mark)
 {
-	tc[i].cwnd_bytes = tc[i].ssthresh_bytes = 1000 * MSS;
+	tc[i].cwnd_bytes = tc[i].ssthresh_bytes = window * MSS;
 	tc[i].rack.rtt_us = rtt_us;
 	(mark ? tc[i].cfg.cc->on_ecn : tc[i].cfg.cc->on_loss)(&tc[i], now);
 	tc[i].cwnd_bytes = tc[i].ssthresh_bytes;
+}
+
+static void lose_at(int i, uint32_t rtt_us, bool mark)
+{
+	lose_from(i, 1000, rtt_us, mark);
+}
+
+/* Two subflows that have lost packets in full queues, `windows` segments each time. */
+static void two_congested(uint32_t min_rtt_us, const uint32_t windows[2], int losses)
+{
+	now += 100 * SEC;
+	tcp_coupling_init(&coupling);
+	for (int i = 0; i < 2; i++) {
+		begin_one(i, "auto", windows[i], 100000);
+		tc[i].min_rtt_us = min_rtt_us;
+		for (int k = 0; k < losses; k++)
+			lose_from(i, windows[i], 150000, false);
+	}
 }
 
 /* The curve after the last loss, for a fifth of its time; `f` is the fraction of a flow. */
@@ -431,45 +449,83 @@ static void expect_fraction(double f)
 	expect_curve(c, 1000, k, (double)(now - start) / 1e6);
 }
 
+/* The fractions of paths that are unlike: f = W * sum(W^3) / sum(W^2)^2, at one round trip. */
+START_TEST(auto_unequal)
+{
+	two_congested(100000, (const uint32_t[]){ 1000, 500 }, 2);
+	expect_fraction(1.125 / (1.25 * 1.25));
+	two_congested(100000, (const uint32_t[]){ 1000, 2000 }, 2);
+	expect_fraction(9.0 / 25);
+}
+END_TEST
+
+/* What subflows have got by chance is no better path: means of eight losses count. */
+START_TEST(auto_means)
+{
+	two_congested(100000, (const uint32_t[]){ 1000, 1000 }, 8);
+	lose_from(1, 1400, 150000, false);
+	/* W is 1000 and 1050; 1400 would make it 0.43. */
+	expect_fraction((1 + pow(1.05, 3)) / pow(1 + 1.05 * 1.05, 2));
+	/* And the window grown since, if it is much. */
+	two_congested(100000, (const uint32_t[]){ 1000, 1000 }, 8);
+	tc[1].cwnd_bytes = tc[1].ssthresh_bytes = 1200 * MSS;
+	expect_fraction(0.5);
+	two_congested(100000, (const uint32_t[]){ 1000, 1000 }, 8);
+	tc[1].cwnd_bytes = tc[1].ssthresh_bytes = 2000 * MSS;
+	expect_fraction((1 + pow(1.6, 3)) / pow(1 + 1.6 * 1.6, 2));
+}
+END_TEST
+
+/* A window that was reached with half of CUBIC's growth stands for one of twice the size. */
+START_TEST(auto_fraction_in_use)
+{
+	two_congested(100000, (const uint32_t[]){ 1000, 1000 }, 1);
+	for (int i = 0; i < 2; i++)
+		ack(i, MSS, true);
+	/* Both lose at half now: alike still. */
+	for (int k = 0; k < 8; k++)
+		lose_from(1, 500, 150000, false);
+	lose_at(0, 150000, false);
+	/* W is 1500 and 1000. */
+	expect_fraction(1.5 * (pow(1.5, 3) + 1) / pow(1.5 * 1.5 + 1, 2));
+}
+END_TEST
+
 /* Three losses in a row without a queue: the path is not congested, nothing is coupled. */
 START_TEST(auto_clear_losses)
 {
-	now = 100 * SEC;
-	tcp_coupling_init(&coupling);
-	for (int i = 0; i < 2; i++) {
-		begin_one(i, "auto", 1000, 100000);
-		tc[i].min_rtt_us = 100000;
-		lose_at(i, 150000, false);
+	static const struct {
+		uint32_t min_rtt_us, rtt_us[4];         /* up to 0 */
+		enum { LOSS, NEEDLESS, MARK } then;
+		uint32_t then_rtt_us;
+		double fraction;
+	} c[] = {
+		{ 100000, { 104000, 100000 }, LOSS, 150000, 0.5 },
+		{ 100000, { 104000, 100000 }, LOSS, 104000, 1 },
+		{ 100000, { 104000, 100000, 104000 }, LOSS, 104000, 1 },
+		/* A reduction that was needless changes nothing. */
+		{ 100000, { 104000, 100000, 104000 }, NEEDLESS, 104001, 1 },
+		/* A queue; a mark, whatever the queue. */
+		{ 100000, { 104000, 100000, 104000 }, LOSS, 104001, 0.5 },
+		{ 100000, { 100000, 100000, 100000 }, MARK, 100000, 0.5 },
+		/* A short path: a millisecond. */
+		{ 5000, { 6001, 6001 }, LOSS, 6001, 0.5 },
+		{ 5000, { 6000, 6000 }, LOSS, 6000, 1 },
+		/* Nobody knows: coupled. */
+		{ 5000, { 6000, 6000, 6000 }, LOSS, 0, 0.5 },
+	};
+
+	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		two_congested(c[i].min_rtt_us, (const uint32_t[]){ 1000, 1000 }, 1);
+		for (int k = 0; k < 4 && c[i].rtt_us[k]; k++)
+			lose_at(0, c[i].rtt_us[k], false);
+		lose_at(0, c[i].then_rtt_us, c[i].then == MARK);
+		if (c[i].then == NEEDLESS) {
+			tc[0].cfg.cc->on_undo(&tc[0], now);
+			lose_at(0, 104000, false);
+		}
+		expect_fraction(c[i].fraction);
 	}
-	lose_at(0, 104000, false);
-	lose_at(0, 100000, false);
-	expect_fraction(0.5);
-	lose_at(0, 104000, false);
-	expect_fraction(1);
-	/* A reduction that was needless changes nothing. */
-	lose_at(0, 104001, false);
-	tc[0].cfg.cc->on_undo(&tc[0], now);
-	lose_at(0, 104000, false);
-	expect_fraction(1);
-	/* A queue; a mark, whatever the queue. */
-	lose_at(0, 104001, false);
-	expect_fraction(0.5);
-	for (int i = 0; i < 3; i++)
-		lose_at(0, 100000, false);
-	expect_fraction(1);
-	lose_at(0, 100000, true);
-	expect_fraction(0.5);
-	/* A short path: a millisecond. */
-	tc[0].min_rtt_us = 5000;
-	for (int i = 0; i < 3; i++)
-		lose_at(0, 6001, false);
-	expect_fraction(0.5);
-	for (int i = 0; i < 3; i++)
-		lose_at(0, 6000, false);
-	expect_fraction(1);
-	/* Nobody knows: coupled. */
-	lose_at(0, 0, false);
-	expect_fraction(0.5);
 }
 END_TEST
 
@@ -520,4 +576,5 @@ END_TEST
 
 UNIT_MAIN("coupled congestion control", lia, balia, olia, alone, slow_start, recovery,
 	  auto_curve, auto_before_a_loss, auto_friendly, auto_transition, auto_undo,
-	  auto_clear_losses, auto_black_hole, cubic_alone)
+	  auto_unequal, auto_means, auto_fraction_in_use, auto_clear_losses, auto_black_hole,
+	  cubic_alone)
