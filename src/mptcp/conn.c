@@ -594,6 +594,8 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 	unmapped = conn->mode == MPTCP_MODE_FALLBACK && conn->fallback_acks && p->payload_len;
 	if (unmapped)
 		end = reasm_end(&sf->tcp.ooo, sf->tcp.rcv_offset);
+	if (p->tcp.flags & TCP_SYN) /* perhaps again: our third ACK has not come through */
+		sf->keys_asked = true;
 	tcp_input(&sf->tcp, p, now_us, &rx);
 	if (unmapped && rx.acceptable)
 		mptcp_recv_unmapped(sf, p, end, now_us);

@@ -227,6 +227,7 @@ struct mptcp_subflow {
 	uint64_t stale_since_us;
 	struct stream hoard;            /* what a stale subflow has to repeat, see hoard.c */
 	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
+	bool keys_asked;                /* active open: a SYN/ACK has come, without an answer yet */
 	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
 	bool reset_pending;             /* an RST is to be sent */
 	bool fastclose_due;             /* ... behind an ACK with MP_FASTCLOSE */

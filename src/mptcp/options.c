@@ -289,8 +289,11 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 	if (sf->tcp.active && sf->mac_sent)
 		return join_ack(sf, out);
 	if (sf->tcp.active && !sf->join && !sf->confirmed &&
-	    (tx->len ? conn->version >= 1 && tx->map_seq == sf->tcp.iss + 1 : !fin_turn(conn)))
+	    (tx->len ? conn->version >= 1 && tx->map_seq == sf->tcp.iss + 1
+		     : sf->keys_asked || !fin_turn(conn))) {
+		sf->keys_asked = false;
 		return capable_ack(sf, tx, out);
+	}
 	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE)
 		return 0;
 	n += dss(sf, tx, now_us, out + n);

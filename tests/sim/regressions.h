@@ -33,5 +33,6 @@
 { false, 3063725, "a connection at its end did not wait out an outage, and reset the peer" },
 { false, 10058450, "data was repeated to a peer that had lost its mapping and all options of ours" },
 { false, 3032680, "pieces of ten bytes over two paths were refused as a flood of fragments" },
+{ false, 20236723, "a repeated SYN/ACK was answered with DATA_FIN in place of the keys" },
 { true, 20001025, "a window that was shut at the data level alone was not probed" },
 { true, 20003901, "the FIN of a subflow whose NAT was gone kept a finished connection for minutes" },

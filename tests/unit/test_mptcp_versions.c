@@ -129,6 +129,22 @@ START_TEST(v0_third_packet_has_the_keys)
 }
 END_TEST
 
+/* Who repeats its SYN/ACK has not got the keys, whosever turn it is. */
+START_TEST(repeated_syn_ack_is_answered_with_the_keys)
+{
+	SCRIPT_BOTH("! connect",
+		    "> a S capable",
+		    "< a SA capable",
+		    "> a A capable",
+		    "! shutdown",
+		    "> a A capable",
+		    "+ 500ms",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "< a SA seq 0 capable",
+		    "> a A capable");
+}
+END_TEST
+
 START_TEST(v0_keys_are_repeated_until_a_dss_came)
 {
 	SCRIPT(0, "! connect",
@@ -334,6 +350,7 @@ UNIT_MAIN("mptcp_versions", a_client_is_served_in_its_version, versions_not_conf
 	  v0_dss_completes_the_handshake, v0_second_data_completes_the_handshake,
 	  v0_keys_and_dss_in_one_packet, v0_third_ack_without_option_falls_back,
 	  v0_wrong_keys_fall_back, v0_third_packet_has_the_keys,
+	  repeated_syn_ack_is_answered_with_the_keys,
 	  v0_keys_are_repeated_until_a_dss_came, v0_active_falls_back_without_option,
 	  c_bit_is_an_algorithm_in_v0, v0_refuses_joins_without_mp_tcprst,
 	  v0_resets_without_mp_tcprst, v0_checksums_if_either_asks, v0_add_addr_is_not_echoed,
