@@ -559,7 +559,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 			if (conn->fin_known && !others_active(sf) && !conn->fin_sent) {
 				log_debug("conn %08x: the last subflow is half closed",
 					  conn->local_token);
-			} else if (mptcp_may_fall_back(conn) && !conn->fin_sent) {
+			} else if (mptcp_peer_may_fall_back(conn) && !conn->fin_sent) {
 				mptcp_subflow_reset(sf, MPTCP_RST_SPECIFIC, "FIN without DATA_FIN");
 			} else {
 				mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "FIN received");

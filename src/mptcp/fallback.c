@@ -52,6 +52,14 @@ bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 	       !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
+bool mptcp_peer_may_fall_back(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	/* A join that is not complete here may not be there, either. */
+	return sf && !sf->join && !conn->joined_once;
+}
+
 /* Those under way: a fallback knows no other subflow. */
 static void reset_joins(struct mptcp_subflow *sf)
 {

@@ -44,6 +44,9 @@ bool mptcp_timer_due(const struct mptcp_conn *conn, enum mptcp_timer t, uint64_t
 /* Whether the one subflow carries the whole stream contiguously, so that it can go on
  * as plain TCP. */
 bool mptcp_may_fall_back(const struct mptcp_conn *conn);
+/* Whether the peer may do so, or have done so unknown to us: as far as it has seen, the first
+ * subflow is the only one that ever carried anything. */
+bool mptcp_peer_may_fall_back(const struct mptcp_conn *conn);
 /* Falls back to plain TCP (RFC 8684, section 3.7); mptcp_may_fall_back() holds. */
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us);

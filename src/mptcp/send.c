@@ -250,11 +250,7 @@ void mptcp_send_reinject(struct mptcp_subflow *sf)
  */
 static bool may_reinject(const struct mptcp_conn *conn)
 {
-	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
-
-	if (mptcp_failing(conn))
-		return false;
-	return conn->joined_once || !sf || sf->join || conn->left_out;
+	return !mptcp_failing(conn) && (conn->left_out || !mptcp_peer_may_fall_back(conn));
 }
 
 /* Whether data (or DATA_FIN) is sent and not yet DATA_ACKed. */

@@ -693,6 +693,19 @@ START_TEST(fin_of_a_broken_connection_is_no_end)
 }
 END_TEST
 
+START_TEST(fin_is_not_answered_with_fin_beside_a_pending_join)
+{
+	/* The peer may have fallen back; it would take ours for the end of our stream. */
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
+		    "< a A dss(a0)",
+		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+		    "< a FA",
+		    "> a RA tcprst(1)",
+		    "? no event fin",
+		    "? subflows 1");
+}
+END_TEST
+
 START_TEST(first_data_repeats_nothing)
 {
 	SCRIPT_BOTH(SMALL_WINDOW, OPEN, LOSE_OPTIONS("A0"),
@@ -803,6 +816,7 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  no_joins_after_mp_fail, options_lost_with_checksums_end_in_infinite_mapping,
 	  data_ack_missing_on_the_ack, data_ack_missing_is_asked_for,
 	  no_fallback_after_a_repetition,
-	  fin_of_a_broken_connection_is_no_end, first_data_repeats_nothing,
+	  fin_of_a_broken_connection_is_no_end,
+	  fin_is_not_answered_with_fin_beside_a_pending_join, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
