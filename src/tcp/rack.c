@@ -131,16 +131,12 @@ void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us)
 	uint64_t pto;
 
 	tcp_timer_off(tc, TCP_TIMER_TLP);
+	/* Without a round trip measured since the last probe: section 7.3. */
 	if (!tc->sack_on || !tc->flight_bytes || tc->tlp_out || tc->tlp_due ||
-	    tcp_repairing(tc) || tc->sacked_bytes || tc->lost_bytes)
+	    !tc->tlp_measured || tcp_repairing(tc) || tc->sacked_bytes || tc->lost_bytes)
 		return;
-	if (tc->srtt_us) {
-		pto = 2ull * tc->srtt_us;
-		pto += tc->flight_bytes <= tcp_smss(tc) ? TLP_ACK_DELAY_US : TLP_SLACK_US;
-	} else {
-		pto = TCP_RTO_INITIAL_US;
-	}
-	pto += now_us;
+	pto = now_us + 2ull * tc->srtt_us;
+	pto += tc->flight_bytes <= tcp_smss(tc) ? TLP_ACK_DELAY_US : TLP_SLACK_US;
 	if (tcp_timer_on(tc, TCP_TIMER_RTO) && pto > tc->deadline_us[TCP_TIMER_RTO])
 		pto = tc->deadline_us[TCP_TIMER_RTO];
 	tc->deadline_us[TCP_TIMER_TLP] = pto;
@@ -166,7 +162,7 @@ bool tcp_tlp_may_be_new(const struct tcp_conn *tc)
 
 void tcp_tlp_sent_new(struct tcp_conn *tc)
 {
-	tc->tlp_due = tc->tlp_new = tc->tlp_retrans = false;
+	tc->tlp_due = tc->tlp_new = tc->tlp_retrans = tc->tlp_measured = false;
 	tc->tlp_out = true;
 	tc->tlp_end_seq = tc->snd_nxt;
 	counter_inc(tc->env->counters, CNT_TCP_TLP);
@@ -194,6 +190,7 @@ struct tcp_record *tcp_tlp_record(struct tcp_conn *tc, uint32_t max_len)
 		r = mss ? tcp_rec_split(tc, r, r->len - mss) : NULL;
 	if (r) {
 		tc->tlp_out = tc->tlp_retrans = true;
+		tc->tlp_measured = false;
 		tc->tlp_len = r->len;
 		tc->tlp_end_seq = tc->snd_nxt;
 		counter_inc(tc->env->counters, CNT_TCP_TLP);

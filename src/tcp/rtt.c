@@ -15,16 +15,19 @@ void tcp_rtt_init(struct tcp_conn *tc)
 	tc->srtt_us = 0;
 	tc->rttvar_us = 0;
 	tc->min_rtt_us = 0;
+	tc->tlp_measured = false;
 	tc->backoff = 0;
 	tc->rto_us = TCP_RTO_INITIAL_US;
 	if (tc->rto_us > tc->cfg.rto_max_us)
 		tc->rto_us = tc->cfg.rto_max_us;
 }
 
+/* After each measurement. */
 static void set_rto(struct tcp_conn *tc)
 {
 	uint64_t rto, var = 4ull * tc->rttvar_us;
 
+	tc->tlp_measured = true;
 	if (var < tc->cfg.rto_min_us)
 		var = tc->cfg.rto_min_us;
 	rto = tc->srtt_us + var;

@@ -243,6 +243,7 @@ struct tcp_conn {
 		uint32_t fack;          /* highest sequence delivered */
 	} rack;
 	bool tlp_out, tlp_retrans;      /* a probe is out; it repeated old data */
+	bool tlp_measured;              /* a round trip was since the last one, or ever */
 	uint32_t tlp_end_seq, tlp_len;
 	enum {
 		TCP_RECOVERY_NONE,

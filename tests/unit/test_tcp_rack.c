@@ -215,6 +215,30 @@ START_TEST(tail_probe_of_new_data)
 }
 END_TEST
 
+/* Section 7.3: a second probe has to wait until a round trip was measured since the first, or a
+ * path that has grown longer would be probed for each segment, and never measured. */
+START_TEST(tail_probe_waits_for_a_round_trip)
+{
+	establish();
+	send_data(1460);
+	fire();
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 10 * MS;
+	/* Of which copy is this?  There are no timestamps. */
+	input(seg(TCP_ACK, 1, SEQ(1), 0));
+	input(with_sack(seg(TCP_ACK, 1, SEQ(1), 0), SEQ(0), SEQ(1)));
+	ck_assert(!tc.tlp_out);
+	send_data(1460);
+	ck_assert_uint_eq(tc.deadline_us[TCP_TIMER_TLP], TIMER_NEVER);
+	ck_assert_uint_ne(tc.deadline_us[TCP_TIMER_RTO], TIMER_NEVER);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(2), 0));
+	send_data(1460);
+	ck_assert_uint_ne(tc.deadline_us[TCP_TIMER_TLP], TIMER_NEVER);
+	finish();
+}
+END_TEST
+
 /* The caller has none after all: old data must do, by the next call. */
 START_TEST(tail_probe_falls_back)
 {
@@ -340,6 +364,7 @@ END_TEST
 
 UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
 	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss,
-	  tail_probe_of_new_data, tail_probe_falls_back, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
+	  tail_probe_of_new_data, tail_probe_waits_for_a_round_trip, tail_probe_falls_back,
+	  dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
 	  dsack_widens_window, dsack_of_a_copy,
 	  timeout_spares_what_is_young)
