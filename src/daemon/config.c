@@ -119,14 +119,19 @@ static bool name_is_good(const char *name)
 	return true;
 }
 
+/* A section that was begun on `line` comes again. */
+static void begun_already(struct config_parser *p, unsigned line)
+{
+	complain(p, p->line, "%s was begun on line %u already", p->header, line);
+}
+
 static void begin_service(struct config_parser *p, const char *name)
 {
 	struct config_service *s;
 
 	for (size_t i = 0; i < p->service_count; i++) {
 		if (!strcmp(p->services[i].svc.name, name)) {
-			complain(p, p->line, "[service %s] was begun on line %u already", name,
-				 p->services[i].line);
+			begun_already(p, p->services[i].line);
 			return;
 		}
 	}
@@ -151,8 +156,7 @@ static void begin_endpoint(struct config_parser *p, const char *name)
 
 	for (size_t i = 0; i < p->endpoint_count; i++) {
 		if (!strcmp(p->endpoints[i].e.name, name)) {
-			complain(p, p->line, "[endpoint %s] was begun on line %u already", name,
-				 p->endpoints[i].line);
+			begun_already(p, p->endpoints[i].line);
 			return;
 		}
 	}
@@ -171,7 +175,7 @@ static void begin_endpoint(struct config_parser *p, const char *name)
 static void begin_single(struct config_parser *p, unsigned section, unsigned *first_line)
 {
 	if (*first_line) {
-		complain(p, p->line, "%s was begun on line %u already", p->header, *first_line);
+		begun_already(p, *first_line);
 		return;
 	}
 	*first_line = p->line;
