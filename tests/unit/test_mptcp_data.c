@@ -584,6 +584,16 @@ START_TEST(unanswered_fastclose_ends_in_rst)
 }
 END_TEST
 
+/* The next bytes of the first subflow, without options. */
+static void bare(const char *block, uint32_t len)
+{
+	struct packet d = peer_packet(&p.first, TCP_ACK);
+
+	d.payload = (const uint8_t *)block;
+	d.payload_len = len;
+	peer_send(&p, &p.first, &d);
+}
+
 START_TEST(options_lost_with_one_subflow_falls_back)
 {
 	struct packet d;
@@ -591,10 +601,7 @@ START_TEST(options_lost_with_one_subflow_falls_back)
 	peer_init(&p);
 	peer_open(&p);
 	data(&p.first, 0, "mapped ");
-	d = peer_packet(&p.first, TCP_ACK);
-	d.payload = (const uint8_t *)"bare";
-	d.payload_len = 4;
-	peer_send(&p, &p.first, &d);
+	bare("bare", 4);
 	expect("mapped bare");
 	ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
 	ck_assert_uint_eq(p.counters.v[CNT_MP_FALLBACK_DATA], 1);
@@ -608,7 +615,7 @@ END_TEST
 START_TEST(unmapped_data_after_a_stop_at_the_edge_is_not_believed)
 {
 	static char block[10240];
-	struct packet d;
+	uint32_t len;
 
 	for (int pause = 0; pause < 2; pause++) {
 		peer_init(&p);
@@ -620,20 +627,15 @@ START_TEST(unmapped_data_after_a_stop_at_the_edge_is_not_believed)
 		p.first.sf->tcp.srtt_us = 20000;
 		/* To just before the edge that was told at the fallback. */
 		for (int i = 0; i < 10; i++) {
-			d = peer_packet(&p.first, TCP_ACK);
-			d.payload = (const uint8_t *)block;
-			d.payload_len = i < 9 ? sizeof(block) : 9000;
-			peer_send(&p, &p.first, &d);
-			mptcp_consumed(p.conn, d.payload_len, p.now_us);
+			len = i < 9 ? sizeof(block) : 9000;
+			bare(block, len);
+			mptcp_consumed(p.conn, len, p.now_us);
 			peer_run(&p);
 		}
 		ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
 		ck_assert_uint_eq(p.received_len, 6 + 9 * 10240 + 9000);
 		p.now_us += pause ? 25000 : 1000;
-		d = peer_packet(&p.first, TCP_ACK);
-		d.payload = (const uint8_t *)block;
-		d.payload_len = 1000;
-		peer_send(&p, &p.first, &d);
+		bare(block, 1000);
 		ck_assert_int_eq(p.conn->state, pause ? MPTCP_CLOSED : MPTCP_ESTABLISHED);
 		ck_assert_uint_eq(p.received_len, 6 + 9 * 10240 + 9000 + (pause ? 0 : 1000));
 		peer_run(&p);
@@ -641,16 +643,6 @@ START_TEST(unmapped_data_after_a_stop_at_the_edge_is_not_believed)
 	}
 }
 END_TEST
-
-/* The next bytes of the first subflow, without options. */
-static void bare(const char *block, uint32_t len)
-{
-	struct packet d = peer_packet(&p.first, TCP_ACK);
-
-	d.payload = (const uint8_t *)block;
-	d.payload_len = len;
-	peer_send(&p, &p.first, &d);
-}
 
 START_TEST(gaps_in_unmapped_data_are_no_stop)
 {
@@ -685,7 +677,7 @@ END_TEST
 START_TEST(unmapped_data_after_a_stop_at_a_later_edge_is_not_believed)
 {
 	static char block[10240];
-	struct packet d;
+	uint32_t len;
 
 	/* The window is ten blocks, so that each block ends at an edge that was told. */
 	for (int beside = 0; beside < 2; beside++) {
@@ -697,22 +689,17 @@ START_TEST(unmapped_data_after_a_stop_at_a_later_edge_is_not_believed)
 		mptcp_consumed(p.conn, 6, p.now_us);
 		p.first.sf->tcp.srtt_us = 20000;
 		for (int i = 0; i < 31; i++) {
-			d = peer_packet(&p.first, TCP_ACK);
-			d.payload = (const uint8_t *)block;
-			d.payload_len = i < 30 ? sizeof(block) : beside ? 500 : 0;
-			if (!d.payload_len)
+			len = i < 30 ? sizeof(block) : beside ? 500 : 0;
+			if (!len)
 				break;
-			peer_send(&p, &p.first, &d);
-			mptcp_consumed(p.conn, d.payload_len, p.now_us);
+			bare(block, len);
+			mptcp_consumed(p.conn, len, p.now_us);
 			tcp_request_ack(&p.first.sf->tcp);
 			peer_run(&p);
 		}
 		ck_assert_int_eq(p.conn->mode, MPTCP_MODE_FALLBACK);
 		p.now_us += 25000;
-		d = peer_packet(&p.first, TCP_ACK);
-		d.payload = (const uint8_t *)block;
-		d.payload_len = 1000;
-		peer_send(&p, &p.first, &d);
+		bare(block, 1000);
 		ck_assert_int_eq(p.conn->state, beside ? MPTCP_ESTABLISHED : MPTCP_CLOSED);
 		ck_assert_uint_eq(!!(p.conn->events & MPTCP_EVENT_ROBBED), !beside);
 		ck_assert_uint_eq(p.received_len, 6 + 30 * 10240 + (beside ? 1500 : 0));
