@@ -30,6 +30,27 @@ static double run(void)
 	return (double)(p.now_us - from) / 1e6;
 }
 
+/* Starts, and goes on until the receiver has it all. */
+static void run_to_last_byte(void)
+{
+	pair_start(&p, &cfg);
+	while (p.s[1].received < p.s[0].total && pair_step(&p))
+		;
+}
+
+/* Starts, and after a while stops both links for longer than a timeout. */
+static void run_with_a_stall(void)
+{
+	pair_start(&p, &cfg);
+	while (p.now_us < 1200000 && pair_step(&p))
+		;
+	for (uint32_t i = 0; i < p.count; i++)
+		p.queue[i].at_us += 900000;
+	p.s[0].out.free_us += 900000;
+	p.s[1].out.free_us += 900000;
+	ck_assert(pair_run(&p, 60000000));
+}
+
 #define COUNT(id) p.counters.v[CNT_##id]
 
 START_TEST(no_loss)
@@ -86,9 +107,7 @@ START_TEST(tail_loss)
 	p.s[0].keep_open = true;
 	p.s[0].out.drop_from = 8;
 	p.s[0].out.drop_to = 10;
-	pair_start(&p, &cfg);
-	while (p.s[1].received < 14480 && pair_step(&p))
-		;
+	run_to_last_byte();
 	t = (double)p.now_us / 1e6 - 1;
 	ck_assert_uint_eq(p.s[1].received, 14480);
 	ck_assert_msg(t < 0.15, "took %f", t);
@@ -106,9 +125,7 @@ START_TEST(tail_loss_repaired_by_probe)
 	p.s[0].keep_open = true;
 	p.s[0].out.drop_from = 9;
 	p.s[0].out.drop_to = 10;
-	pair_start(&p, &cfg);
-	while (p.s[1].received < 14480 && pair_step(&p))
-		;
+	run_to_last_byte();
 	while (p.s[0].tc.flight_bytes && pair_step(&p))
 		;
 	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
@@ -176,14 +193,7 @@ END_TEST
 START_TEST(spurious_timeout)
 {
 	begin(9, 3000000);
-	pair_start(&p, &cfg);
-	while (p.now_us < 1200000 && pair_step(&p))
-		;
-	for (uint32_t i = 0; i < p.count; i++)
-		p.queue[i].at_us += 900000;
-	p.s[0].out.free_us += 900000;
-	p.s[1].out.free_us += 900000;
-	ck_assert(pair_run(&p, 60000000));
+	run_with_a_stall();
 	ck_assert_uint_ge(COUNT(TCP_RTO), 1);
 	ck_assert_uint_ge(COUNT(TCP_SPURIOUS), 1);
 	ck_assert_uint_lt(COUNT(TCP_RETRANS), 5);
@@ -196,14 +206,7 @@ START_TEST(spurious_timeout_no_timestamps)
 {
 	begin(10, 3000000);
 	cfg.timestamps = false;
-	pair_start(&p, &cfg);
-	while (p.now_us < 1200000 && pair_step(&p))
-		;
-	for (uint32_t i = 0; i < p.count; i++)
-		p.queue[i].at_us += 900000;
-	p.s[0].out.free_us += 900000;
-	p.s[1].out.free_us += 900000;
-	ck_assert(pair_run(&p, 60000000));
+	run_with_a_stall();
 	ck_assert_uint_ge(COUNT(TCP_RTO), 1);
 	ck_assert_uint_ge(COUNT(TCP_SPURIOUS), 1);
 	pair_fini(&p);
