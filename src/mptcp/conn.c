@@ -544,8 +544,10 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 					 now_us);
 		}
 	}
+	/* One that is being closed may still carry data that nobody else does. */
 	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
-	    sf->state == MPTCP_SUBFLOW_ACTIVE)
+	    (sf->state == MPTCP_SUBFLOW_ACTIVE ||
+	     (sf->state == MPTCP_SUBFLOW_CLOSING && conn->state < MPTCP_TIME_WAIT)))
 		mptcp_subflow_silent(sf, now_us);
 	/* Where bytes before it could not be read, it ends nothing. */
 	if (events & TCP_EVENT_FIN && !sf->reset_pending) {

@@ -34,5 +34,6 @@
 { false, 10058450, "data was repeated to a peer that had lost its mapping and all options of ours" },
 { false, 3032680, "pieces of ten bytes over two paths were refused as a flood of fragments" },
 { false, 20236723, "a repeated SYN/ACK was answered with DATA_FIN in place of the keys" },
+{ false, 20274493, "what a silent subflow had sent before its close was not sent elsewhere" },
 { true, 20001025, "a window that was shut at the data level alone was not probed" },
 { true, 20003901, "the FIN of a subflow whose NAT was gone kept a finished connection for minutes" },

@@ -201,6 +201,24 @@ START_TEST(fins_on_all_subflows_leave_one_half_open)
 }
 END_TEST
 
+/* What a subflow had sent before it was closed is sent elsewhere if it falls silent. */
+START_TEST(silent_closing_subflow_hands_data_over)
+{
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a FA ack 1 dss(a0)",
+		    "> a FA dss(A0)",
+		    "+ 300ms",
+		    "> a FA seq 11 dss(A0)",
+		    "+ 200ms",
+		    "> a PA seq 1 len 10 dss(A0 m0+10@1)",
+		    "> a FA seq 11 dss(A0)",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "! drop");
+}
+END_TEST
+
 START_TEST(fin_without_data_fin_ends_one_subflow)
 {
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -442,7 +460,8 @@ UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
 	  last_ack_outlives_an_outage,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
 	  fin_with_data_fin_leaves_our_half_open,
-	  fins_on_all_subflows_leave_one_half_open, fin_without_data_fin_ends_one_subflow,
+	  fins_on_all_subflows_leave_one_half_open, silent_closing_subflow_hands_data_over,
+	  fin_without_data_fin_ends_one_subflow,
 	  fin_of_the_last_joined_subflow_waits_for_a_join,
 	  fin_of_the_only_subflow_is_no_end_of_stream,
 	  rst_of_the_last_subflow_after_both_ends, rst_of_the_last_subflow_before_the_end,
