@@ -157,6 +157,23 @@ END_TEST
 
 /* ---- FIN of subflows -------------------------------------------------------------- */
 
+/* As a courtesy to middleboxes, also where nothing was heard for a while (section 3.3.3). */
+START_TEST(silent_subflow_gets_its_fin)
+{
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "! write 10 end",
+		    "> a PA len 10 dss(A0 M0+11@1 F)",
+		    "+ 500ms",
+		    "> a PA seq 1 len 10 dss(A0 m0+11@1 F)",
+		    "> a PA seq 1 len 10 dss(A0 m0+11@1 F)",
+		    "> b PA len 10 dss(A0 m0+11@1 F)",
+		    "> a A dss(A0 m10+1@0 F)", "> b A dss(A0 m10+1@0 F)",
+		    "< b A dss(a11 m0+1@0 F)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a1)", "> b FA dss(a1)");
+}
+END_TEST
+
 START_TEST(fin_with_data_fin_leaves_our_half_open)
 {
 	/* Both signals in one packet, by a client whose only subflow this is. */
@@ -455,7 +472,7 @@ START_TEST(too_much_outstanding_data)
 }
 END_TEST
 
-UNIT_MAIN("mptcp_closing", peer_ends_first, we_end_first, both_end_at_once,
+UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_first, both_end_at_once,
 	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
 	  last_ack_outlives_an_outage,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
