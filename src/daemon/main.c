@@ -64,6 +64,7 @@ struct daemon {
 		*refused;
 	uint64_t started_us;
 	bool rules, routes;     /* are installed */
+	bool rules_lost;        /* were removed by somebody else, and cannot be made again */
 	unsigned still_looks;   /* since a worker turned; 0: all do */
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
@@ -256,6 +257,28 @@ static void report_reload(void *ctx, const char *message)
 		snprintf(r->first, sizeof(r->first), "%s", message);
 }
 
+/*
+ * Who loads a firewall flushes all rules first, as a rule, and ours with them.  Without them
+ * the connections that are proxied stand still.
+ */
+static void keep_rules(struct daemon *d)
+{
+	struct ruleset_config ruleset = ruleset_of(d->config);
+	char err[256];
+
+	if (!d->rules || !ruleset_missing())
+		return;
+	if (ruleset_restore(&ruleset, err, sizeof(err))) {
+		if (!d->rules_lost)
+			log_error("somebody removed the rules, and: %s", err);
+		d->rules_lost = true;
+		return;
+	}
+	d->rules_lost = false;
+	log_warning("somebody removed the rules; they are made again");
+	crew_refresh_flows(d->crew);
+}
+
 /* Keeps what only a restart may change. */
 static void keep_start_values(struct config *new, const struct config *old)
 {
@@ -297,6 +320,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	new->proxy.absent_endpoints = find_absent(d, &new->proxy);
+	keep_rules(d);
 	ruleset = ruleset_of(new);
 	if (ruleset_update(&ruleset, why, sizeof(why))) {
 		snprintf(err, err_len, "%s", why);
@@ -429,6 +453,8 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	d->still_looks = crew_look(d->crew, &worker);
+	if (!d->still_looks)
+		keep_rules(d);
 	if (d->still_looks < LOOKS_IN_VAIN)
 		return;
 	log_error("worker %u hangs: removing the rules and giving up, so that traffic passes",

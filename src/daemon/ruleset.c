@@ -809,16 +809,23 @@ static int complete(const struct ruleset_config *c, enum ruleset_queue how, char
 	return ret;
 }
 
-int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
+static void remove_table(void)
 {
-	enum ruleset_queue how;
+	char err[256];
+
+	run_nft("table inet " RULESET_TABLE "\ndelete table inet " RULESET_TABLE "\n", err,
+		sizeof(err));
+}
+
+/* Makes the table; without one if that fails. */
+static int make_table(const struct ruleset_config *c, char *err, size_t err_len)
+{
+	enum ruleset_queue how = ruleset_queue_detect();
 	char *text = NULL;
 	size_t len;
 	FILE *out;
 	int ret;
 
-	ruleset_remove();
-	how = ruleset_queue_detect();
 	out = open_memstream(&text, &len);
 	if (!out)
 		goto no_memory;
@@ -829,18 +836,42 @@ int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
 	free(text);
 	if (!ret)
 		ret = complete(c, how, err, err_len);
-	if (ret) {
-		ruleset_remove();
-	} else {
-		collect_upstreams(&upstreams_ever, c);
-		ports_ever = collect_ports(c);
-	}
+	if (ret)
+		remove_table();
 	return ret;
 
 no_memory:
 	free(text);
 	snprintf(err, err_len, "rules: %s", strerror(ENOMEM));
 	return -ENOMEM;
+}
+
+int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
+{
+	int ret;
+
+	ruleset_remove();
+	ret = make_table(c, err, err_len);
+	if (!ret) {
+		collect_upstreams(&upstreams_ever, c);
+		ports_ever = collect_ports(c);
+	}
+	return ret;
+}
+
+bool ruleset_missing(void)
+{
+	uint8_t message[256];
+	struct nlmsghdr *nlh = put_header(message, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE,
+					  NLM_F_ACK, NFPROTO_INET, 0);
+
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, RULESET_TABLE);
+	return transact(message, nlh->nlmsg_len) == -ENOENT;
+}
+
+int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
+{
+	return make_table(c, err, err_len);
 }
 
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
@@ -892,10 +923,7 @@ out_text:
 
 void ruleset_remove(void)
 {
-	char err[256];
-
-	run_nft("table inet " RULESET_TABLE "\ndelete table inet " RULESET_TABLE "\n", err,
-		sizeof(err));
+	remove_table();
 	free(upstreams_ever.v);
 	upstreams_ever = (struct blocks){ 0 };
 	ports_ever = (struct port_span){ UINT16_MAX, 0 };

@@ -64,6 +64,16 @@ int ruleset_install(const struct ruleset_config *config, char *err, size_t err_l
  * endpoints may differ.  0, or -errno with one line in `err`; then the old rules stay.
  */
 int ruleset_update(const struct ruleset_config *config, char *err, size_t err_len);
+/*
+ * Whether the rules are gone: whoever loads a firewall anew may flush all rules of the
+ * machine first, ours too.  False if the kernel does not tell.
+ */
+bool ruleset_missing(void);
+/*
+ * Makes such rules again, for connections of earlier configurations, too; only the flow sets
+ * are empty.  0, or -errno with one line in `err`; then there are none.
+ */
+int ruleset_restore(const struct ruleset_config *config, char *err, size_t err_len);
 /* Removes the rules; silent where there are none. */
 void ruleset_remove(void);
 

@@ -280,6 +280,18 @@ int crew_set_config(struct crew *c, const struct proxy_config *config)
 	return ret;
 }
 
+static void refresh_flows(struct worker *w, void *ctx)
+{
+	(void)ctx;
+	worker_refresh_flows(w);
+}
+
+void crew_refresh_flows(struct crew *c)
+{
+	for (unsigned i = 0; i < c->shared.count; i++)
+		crew_call(c, i, refresh_flows, NULL);
+}
+
 static void drain(struct worker *w, void *ctx)
 {
 	(void)ctx;

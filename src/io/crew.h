@@ -59,6 +59,8 @@ unsigned crew_look(struct crew *c, unsigned *which);
  * the new one must be kept as well, for a worker that could not go back.
  */
 int crew_set_config(struct crew *c, const struct proxy_config *config);
+/* Puts all living flows back into the kernel's sets, which somebody has emptied. */
+void crew_refresh_flows(struct crew *c);
 /* New sessions are passed on. */
 void crew_drain(struct crew *c);
 

@@ -590,6 +590,15 @@ static void refresh_flows(struct worker *w)
 		flowset_refresh(w->flowset, &w->refresh[--w->refresh_count]);
 }
 
+void worker_refresh_flows(struct worker *w)
+{
+	w->refresh_count = 0;
+	w->refresh_next_us = w->now_us;
+	refresh_flows(w);
+	/* The rest of very many in the next three seconds. */
+	w->refresh_step += w->refresh_count / 3;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;

@@ -73,6 +73,8 @@ unsigned worker_turns(const struct worker *w);
 void worker_drain(struct worker *w);
 /* Replaces the configuration.  0: the old one may be freed; or -ENOMEM: it stays in use. */
 int worker_set_config(struct worker *w, const struct proxy_config *config);
+/* Puts all living flows back into the sets, which somebody has emptied.  On its thread. */
+void worker_refresh_flows(struct worker *w);
 
 struct proxy *worker_proxy(struct worker *w);
 const struct counters *worker_counters(const struct worker *w);

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The gateway's own firewall is saved and loaded anew while connections go on, by a file that
+# flushes all rules first.  The daemon's come back, and nobody notices but its log.
+set -u
+. "$(dirname "$0")/lib.sh"
+need_daemon
+lab_test
+saved=$LAB_TMP/saved.nft
+
+on_gw nft -f - <<-END
+	table inet firewall {
+		chain forward {
+			type filter hook forward priority filter
+			tcp dport 1 drop
+		}
+	}
+END
+daemon_start
+# as the manual page says
+# shellcheck disable=SC2016
+on_gw sh -c 'nft list tables | grep -v mptcp_proxy | while read -r t; do nft list $t; done' >"$saved"
+check "the saved rules can be read" on_gw nft -c -f "$saved"
+is "$(grep -c '^table' "$saved")" 1 "they are the firewall's alone"
+{ echo "flush ruleset"; cat "$saved"; } >"$LAB_TMP/load.nft"
+
+present() { on_gw nft list table inet mptcp_proxy 2>/dev/null | grep -q 'chain catch '; }
+load() {
+	check "$1: a firewall is loaded" on_gw nft -f "$LAB_TMP/load.nft"
+	not_there=0
+	present || not_there=1
+}
+download_bg long-4 20000000
+four=$SPAWNED
+download_bg long-6 20000000 6
+six=$SPAWNED
+upload_bg up 8000000
+up=$SPAWNED
+three() { [ "$(ctl_get connections)" = 3 ]; }
+check "three transfers" wait_for 10 three
+load "in mid-transfer"
+is $not_there 1 "... and the daemon's rules are gone"
+check "... but come back" wait_for 20 present
+for pid in $four $six $up; do
+	check "the transfer goes on" wait "$pid"
+done
+is "$(cat "$LAB_TMP"/long-?.log "$LAB_TMP/up.log" | grep -c '^ok .*mptcp')" 3 "all with MPTCP, and right"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "a new connection, too"
+load "before a reload"
+check "reload" ctl reload
+check "... makes the rules" present
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "and they work"
+is "$(on_gw nft list tables | sort | tr '\n' ' ')" "table inet firewall table inet mptcp_proxy " \
+	"both firewalls' tables are there"
+daemon_stop
+is "$(on_gw nft list tables)" "table inet firewall" "and the daemon's goes with it"
+done_testing
