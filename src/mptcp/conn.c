@@ -494,7 +494,7 @@ void mptcp_free(struct mptcp_conn *conn)
 		mptcp_subflow_free(sf);
 	stream_fini(&conn->sendq);
 	reasm_fini(&conn->ooo);
-	mptcp_recv_free_edges(conn);
+	mptcp_told_free(conn);
 	free(conn->addresses);
 	free(conn);
 }
@@ -510,7 +510,7 @@ size_t mptcp_memory(const struct mptcp_conn *conn)
 		if (sf->map_buffer)
 			n += UINT16_MAX;
 	}
-	return n + mptcp_recv_edges_memory(conn);
+	return n + mptcp_told_memory(conn);
 }
 
 /* ---- input ------------------------------------------------------------------ */

@@ -118,12 +118,8 @@ uint32_t mptcp_recv_window(struct mptcp_conn *conn);
 void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
 /* Frees the mappings that are kept for reuse. */
 void mptcp_recv_free_spares(struct mptcp_env *env);
-/* A segment leaves with `window` in its header. */
+/* A segment leaves with a DATA_ACK, and with `window` in its header. */
 void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
-/* The same of a DATA_ACK in a fallback. */
-void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window);
-void mptcp_recv_free_edges(struct mptcp_conn *conn);
-size_t mptcp_recv_edges_memory(const struct mptcp_conn *conn);
 /* The subflow's bytes are the stream from now on, those of an unfinished mapping and those
  * held too. */
 void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us);
@@ -175,6 +171,19 @@ int mptcp_hoard_gather(const struct mptcp_subflow *sf, uint32_t seq, uint32_t le
 		       struct iovec *iov, int iov_max);
 /* Frees what TCP has had acknowledged. */
 void mptcp_hoard_acked(struct mptcp_subflow *sf);
+
+/* ---- told.c ------------------------------------------------------------------- */
+
+/* A DATA_ACK of all that was received leaves, and tells this right edge of the window. */
+void mptcp_told_window(struct mptcp_conn *conn, uint64_t edge);
+/* These are the next bytes of the stream; called before they are counted. */
+void mptcp_told_data(struct mptcp_conn *conn, const uint8_t *data, size_t len);
+/* Whether unmapped bytes that came after a pause, behind `dsn`, may be such that came before.
+ * Those that follow on it; len is 0 if they are still missing. */
+bool mptcp_told_repeats(const struct mptcp_conn *conn, uint64_t dsn, const uint8_t *data,
+			size_t len);
+void mptcp_told_free(struct mptcp_conn *conn);
+size_t mptcp_told_memory(const struct mptcp_conn *conn);
 
 /* ---- options.c ---------------------------------------------------------------- */
 

@@ -301,8 +301,9 @@ struct mptcp_conn {
 	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
 					 * in case they still reach it and it has not noticed */
 	uint64_t unmapped_us;           /* ... when unmapped data came last */
-	struct mptcp_edges *edges;      /* ... and what windows they told since; or NULL */
-	bool edges_lost;                /* ... of which not all could be kept */
+	struct mptcp_told *told;        /* what ACKs told, see told.c; or NULL */
+	bool told_lost;                 /* ... of which nothing is known up to this edge */
+	uint64_t told_lost_edge;
 	bool robbed;                    /* options got lost after the handshake ... */
 	struct ip_addr robbed_addr;     /* ... of packets from here */
 	bool fallback_maps;             /* ... mappings too (not where checksums were agreed) */

@@ -338,10 +338,9 @@ static void emit(struct mptcp_subflow *sf, const struct tcp_tx *tx,
 
 	memset(&h, 0, sizeof(h));
 	tcp_fill_header(&sf->tcp, tx, now_us, &h);
-	if (conn->mode == MPTCP_MODE_MPTCP && !(h.flags & (TCP_SYN | TCP_RST)))
+	if ((conn->mode == MPTCP_MODE_MPTCP || conn->fallback_acks) &&
+	    !(h.flags & (TCP_SYN | TCP_RST)))
 		mptcp_recv_told(sf, h.window);
-	else if (conn->fallback_acks && h.flags & TCP_ACK && !(h.flags & TCP_RST))
-		mptcp_recv_told_fallback(sf, h.window);
 	h.src_port = sf->tx.src.port;
 	h.dst_port = sf->tx.dst.port;
 	plain = (h.opt.has_ts ? 12 : 0) + (h.flags & TCP_SYN ? 8 : 0);

@@ -24,25 +24,16 @@
 #include "mptcp/internal.h"
 #include "wire/checksum.h"
 
-/* How far before the last edge told a client may stop that does not know the last ACKs. */
-#define UNMAPPED_DOUBT_BYTES 65536u
-/* More than there are ACKs in the largest window, of every second segment. */
-#define EDGES_MAX 4096u
 /* Mappings kept for reuse, so that packets need no allocation. */
 #define FREE_MAPS_MAX 4096u
 /* Mappings that a subflow may have even when memory is short. */
 #define MAPS_ALWAYS 64u
 
-/* Right edges of the windows that ACKs told in a fallback, beyond rcv_nxt, ascending. */
-struct mptcp_edges {
-	uint32_t first, count;
-	uint64_t v[EDGES_MAX];          /* a ring */
-};
-
 /* ---- stream ----------------------------------------------------------------- */
 
 static void deliver(struct mptcp_conn *conn, const uint8_t *data, size_t len, bool transient)
 {
+	mptcp_told_data(conn, data, len);
 	conn->rcv_nxt += len;
 	conn->bytes_received += len;
 	conn->deliver(conn->owner, data, len, transient);
@@ -167,68 +158,11 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window)
 {
 	struct mptcp_conn *conn = sf->conn;
 	unsigned shift = sf->tcp.wscale_on ? sf->tcp.cfg.rcv_wscale : 0;
-
-	conn->rcv_told = seq64_max(conn->rcv_told, conn->rcv_nxt + ((uint64_t)window << shift));
-}
-
-/* Forgets the edges that the peer is past. */
-static void drop_edges(struct mptcp_conn *conn)
-{
-	struct mptcp_edges *e = conn->edges;
-
-	while (e && e->count && seq64_lt(e->v[e->first], conn->rcv_nxt)) {
-		e->first = (e->first + 1) % EDGES_MAX;
-		e->count--;
-	}
-}
-
-/* Whether a window that ended at `dsn` was told. */
-static bool is_edge(struct mptcp_conn *conn, uint64_t dsn)
-{
-	const struct mptcp_edges *e = conn->edges;
-
-	drop_edges(conn);
-	for (uint32_t i = 0; e && i < e->count; i++)
-		if (e->v[(e->first + i) % EDGES_MAX] == dsn)
-			return true;
-	return false;
-}
-
-void mptcp_recv_told_fallback(struct mptcp_subflow *sf, uint16_t window)
-{
-	struct mptcp_conn *conn = sf->conn;
-	unsigned shift = sf->tcp.wscale_on ? sf->tcp.cfg.rcv_wscale : 0;
 	uint64_t edge = conn->rcv_nxt + ((uint64_t)window << shift);
-	struct mptcp_edges *e = conn->edges;
 
-	if (!e) {
-		e = conn->edges = calloc(1, sizeof(*e));
-		if (!e)
-			goto lost;
-		pool_charge(conn->env->pool, sizeof(*e));
-	}
-	drop_edges(conn);
-	if (e->count && seq64_leq(edge, e->v[(e->first + e->count - 1) % EDGES_MAX]))
-		return;
-	if (e->count == EDGES_MAX)
-		goto lost;
-	e->v[(e->first + e->count++) % EDGES_MAX] = edge;
-	return;
-lost:
-	conn->edges_lost = true;
-}
-
-void mptcp_recv_free_edges(struct mptcp_conn *conn)
-{
-	if (conn->edges)
-		pool_uncharge(conn->env->pool, sizeof(*conn->edges));
-	free(conn->edges);
-	conn->edges = NULL;
-}
-
-size_t mptcp_recv_edges_memory(const struct mptcp_conn *conn)
-{
-	return conn->edges ? sizeof(*conn->edges) : 0;
+	if (conn->mode == MPTCP_MODE_MPTCP)
+		conn->rcv_told = edge = seq64_max(conn->rcv_told, edge);
+	mptcp_told_window(conn, edge);
 }
 
 /* ---- mappings ----------------------------------------------------------------- */
@@ -486,40 +420,32 @@ static bool may_read_unmapped(const struct mptcp_subflow *sf, size_t pending)
 }
 
 /*
- * Whether unmapped data may be data that we have had.  A Linux client whose options and
- * ours are both lost in mid-upload does not notice: it goes on up to the edge of the last
- * window that it was told, stops there, and sends all from its last DATA_ACK on again,
- * unmapped too.  So a pause is taken for the end of what can be understood if it is close
- * before the last edge told with mappings, or right at an edge that was told in the
- * fallback.  (A pause takes the client a round trip at least.)  The pause is where the subflow's
- * sequence goes on, at `end`, even if something before it is still missing.
+ * After a pause, which takes a client a round trip at least, unmapped data may be data that we
+ * have had, see told.c.  The pause is where the subflow's sequence goes on, at `end`, even if
+ * something before it is still missing.
  *
- * Nor would it help to understand more.  No DATA_ACK reaches that client, so that its window
- * never opens again: even if what it repeats were recognized, and left out, not one new byte
- * would come.  It would fall back if it got data without a mapping, of which only the server
- * may have some.
+ * It would not help to leave out what is repeated.  No DATA_ACK reaches that client, so that
+ * its window never opens again, and not one new byte would come.  It would fall back if it got
+ * data without a mapping, of which only the server may have some.
  */
-static bool may_be_repeated(const struct mptcp_subflow *sf, uint64_t end)
-{
-	struct mptcp_conn *conn = sf->conn;
-	uint64_t dsn = mptcp_recv_contiguous(sf, end);
-
-	if (!conn->bytes_received)
-		return false;
-	return conn->edges_lost || is_edge(conn, dsn) ||
-	       (seq64_leq(dsn, conn->rcv_adv) && conn->rcv_adv - dsn <= UNMAPPED_DOUBT_BYTES);
-}
-
 void mptcp_recv_unmapped(struct mptcp_subflow *sf, const struct packet *p, uint64_t end,
 			 uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
-	uint64_t pause_us = now_us - conn->unmapped_us;
+	uint64_t begin = mptcp_rcv_offset(sf, p->tcp.seq), pause_us = now_us - conn->unmapped_us;
+	const uint8_t *data = NULL;
+	size_t len = 0;
 
 	conn->unmapped_us = now_us;
 	/* What fills a gap is TCP's repetition. */
-	if (pause_us < sf->tcp.srtt_us / 2 || !may_be_repeated(sf, end) ||
-	    seq64_leq(mptcp_rcv_offset(sf, p->tcp.seq) + p->payload_len, end))
+	if (pause_us < sf->tcp.srtt_us / 2 || seq64_leq(begin + p->payload_len, end))
+		return;
+	if (seq64_leq(begin, end)) {
+		data = p->payload + (end - begin);
+		len = p->payload_len - (end - begin);
+	}
+	if (!conn->bytes_received ||
+	    !mptcp_told_repeats(conn, mptcp_recv_contiguous(sf, end), data, len))
 		return;
 	mptcp_robbed(sf);
 	counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);

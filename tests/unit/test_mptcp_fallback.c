@@ -680,13 +680,17 @@ END_TEST
 
 START_TEST(fin_of_a_broken_connection_is_no_end)
 {
-	/* Perhaps what came before once more: it cannot be read, so neither can its end. */
+	/* What came before once more, at the edge: it cannot be read, so neither can its end. */
 	SCRIPT_BOTH(SMALL_WINDOW, OPEN,
 		    "< a PA len 5 dss(a0 m0+5@1)",
 		    "= 5",
 		    LOSE_OPTIONS("a5"),
-		    "< a FPA len 5 of 5",
-		    "= 5",
+		    "< a PA len 8187 of 5",
+		    "= 8192",
+		    "> a A win 0 dss(A8192)", "! consume 8192", "> a A dss(A8192)",
+		    "+ 100ms",
+		    "< a FPA len 5 of 0",
+		    "= 8192",
 		    "? event reset",
 		    "? no event fin",
 		    "> a RA");
