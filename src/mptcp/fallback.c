@@ -40,16 +40,13 @@
 
 bool mptcp_may_fall_back(const struct mptcp_conn *conn)
 {
-	const struct mptcp_subflow *sf = mptcp_first_subflow(conn), *other;
+	const struct mptcp_subflow *sf = mptcp_first_subflow(conn);
 
 	/* Contiguous: whatever was sent or received took this one way, once.  Joins that
-	 * are not complete have carried nothing; but the peer may send on one as soon as it
-	 * has our third ACK. */
-	list_for_each(other, &conn->subflows, link)
-		if (other->mac_sent)
-			return false;
+	 * are not complete have carried nothing; but once the peer has our third ACK, it may
+	 * send on one, and counts it among what was joined, even if it fails here. */
 	return conn->mode != MPTCP_MODE_FALLBACK && sf && !sf->join && !conn->joined_once &&
-	       !conn->ooo.bytes && !conn->bytes_reinjected;
+	       !conn->mac_sent && !conn->ooo.bytes && !conn->bytes_reinjected;
 }
 
 bool mptcp_peer_may_fall_back(const struct mptcp_conn *conn)

@@ -209,7 +209,7 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 		sf->remote_nonce = o->join.nonce;
 		sf->remote_id = o->join.addr_id;
 		sf->peer_backup = o->join.backup;
-		sf->mac_sent = true;
+		sf->mac_sent = conn->mac_sent = true;
 		sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] = now_us + 2 * (uint64_t)sf->tcp.rto_us;
 		return;
 	}

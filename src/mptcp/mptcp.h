@@ -297,6 +297,7 @@ struct mptcp_conn {
 	bool checksum_on;
 	bool peer_key_known;
 	bool joined_once;               /* a second subflow carried data: no more fallback */
+	bool mac_sent;                  /* ... or may have for the peer: it has our HMAC */
 	bool peer_no_join_initial;      /* C flag (v1) */
 	bool fallback_acks;             /* fell back for lack of the peer's options: ours go on,
 					 * in case they still reach it and it has not noticed */

@@ -697,6 +697,20 @@ START_TEST(fin_of_a_broken_connection_is_no_end)
 }
 END_TEST
 
+START_TEST(no_fallback_after_a_join_that_the_peer_may_have_completed)
+{
+	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
+		    "< a A dss(a0)",
+		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+		    "< b R",
+		    "? subflows 1",
+		    "! write 5",
+		    "> a PA len 5 dss(A0 M0+5@1)",
+		    "< a A",
+		    "? mode mptcp");
+}
+END_TEST
+
 START_TEST(fin_is_not_answered_with_fin_beside_a_pending_join)
 {
 	/* The peer may have fallen back; it would take ours for the end of our stream. */
@@ -821,6 +835,7 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  data_ack_missing_on_the_ack, data_ack_missing_is_asked_for,
 	  no_fallback_after_a_repetition,
 	  fin_of_a_broken_connection_is_no_end,
+	  no_fallback_after_a_join_that_the_peer_may_have_completed,
 	  fin_is_not_answered_with_fin_beside_a_pending_join, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
