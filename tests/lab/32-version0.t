@@ -13,7 +13,11 @@ v0() {
 	on_client timeout 60 "$LAB_DIR/v0client.py" "$@" \
 		--source-port $((30000 + BASH_LINENO[0])) 2>&1
 }
-joined() { [ "$(ctl_get mp_join_done)" -gt "$1" ]; }
+# The client's join comes before its data.
+joined_and_heard() {
+	[ "$(ctl_get mp_join_done)" -gt "$1" ] &&
+		ctl --json connections | grep -q '"bytes_to_server": 5,'
+}
 events() { wait_for 5 grep -q "^$1" "$LAB_TMP/peer.events"; grep "^$1" "$LAB_TMP/peer.events"; }
 
 # the kernel's own answers to these connections, of which it knows nothing
@@ -64,7 +68,7 @@ is "$errors" "" "no expert error in what the daemon sent"
 joins=$(ctl_get mp_join_done)
 v0 stop $SRV $P_WATCH >"$LAB_TMP/stop.out" &
 client=$!
-check "a connection has two paths" wait_for 10 joined "$joins"
+check "a connection has two paths" wait_for 10 joined_and_heard "$joins"
 kill "$DAEMON_PID"
 wait_for 5 grep -q draining "$LAB_TMP/daemon.log"
 daemon_stop
