@@ -184,7 +184,8 @@ bool mptcp_told_repeats(const struct mptcp_conn *conn, uint64_t dsn, const uint8
 			n = FIRST_BYTES;
 		if (n > len)
 			n = len;
-		if (memcmp(a->first, data, n) == 0)
+		/* Where no bytes are there to compare, the doubt remains. */
+		if (!n || memcmp(a->first, data, n) == 0)
 			return true;
 	}
 	return false;
