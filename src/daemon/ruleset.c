@@ -817,8 +817,7 @@ static void remove_table(void)
 		sizeof(err));
 }
 
-/* Makes the table; without one if that fails. */
-static int make_table(const struct ruleset_config *c, char *err, size_t err_len)
+int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
 {
 	enum ruleset_queue how = ruleset_queue_detect();
 	char *text = NULL;
@@ -851,7 +850,7 @@ int ruleset_install(const struct ruleset_config *c, char *err, size_t err_len)
 	int ret;
 
 	ruleset_remove();
-	ret = make_table(c, err, err_len);
+	ret = ruleset_restore(c, err, err_len);
 	if (!ret) {
 		collect_upstreams(&upstreams_ever, c);
 		ports_ever = collect_ports(c);
@@ -867,11 +866,6 @@ bool ruleset_missing(void)
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, RULESET_TABLE);
 	return transact(message, nlh->nlmsg_len) == -ENOENT;
-}
-
-int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
-{
-	return make_table(c, err, err_len);
 }
 
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
