@@ -105,6 +105,9 @@ static struct script script_;
 /* The join of another subflow. */
 #define JOIN_B "< b S join(2)", "> b SA join(0)", "< b A join", "> b A dss(A0)"
 #define JOIN_C "< c S join(3)", "> c SA join(0)", "< c A join", "> c A dss(A0)"
+/* The same from the side that opens: up to the first DSS, and up to the third ACK of a join. */
+#define CONNECT "! connect", "> a S capable", "< a SA capable", "> a A capable", "< a A dss(a0)"
+#define CONNECT_B "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join"
 
 /* The value of byte `at` of the peer's stream, and of the connection's. */
 static inline uint8_t script_theirs_(uint64_t at) { return (uint8_t)('a' + at % 23); }

@@ -235,9 +235,7 @@ END_TEST
 
 START_TEST(active_join_repeats_its_third_ack)
 {
-	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
-		    "< a A dss(a0)",
-		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+	SCRIPT_BOTH(CONNECT, CONNECT_B,
 		    "+ 450ms", "> b A join",
 		    "< b A dss(a0)", "? subflows 2");
 }
@@ -245,8 +243,7 @@ END_TEST
 
 START_TEST(active_join_checks_the_answer)
 {
-	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
-		    "< a A dss(a0)",
+	SCRIPT_BOTH(CONNECT,
 		    "! join b 2", "> b S join(2)", "< b SA join(0 badmac)", "> b RA tcprst(1)",
 		    "! join c 3", "> c S join(3)", "< c SA", "> c RA tcprst(1)");
 }

@@ -699,9 +699,7 @@ END_TEST
 
 START_TEST(no_fallback_after_a_join_that_the_peer_may_have_completed)
 {
-	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
-		    "< a A dss(a0)",
-		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+	SCRIPT_BOTH(CONNECT, CONNECT_B,
 		    "< b R",
 		    "? subflows 1",
 		    "! write 5",
@@ -714,9 +712,7 @@ END_TEST
 START_TEST(fin_is_not_answered_with_fin_beside_a_pending_join)
 {
 	/* The peer may have fallen back; it would take ours for the end of our stream. */
-	SCRIPT_BOTH("! connect", "> a S capable", "< a SA capable", "> a A capable",
-		    "< a A dss(a0)",
-		    "! join b 2", "> b S join(2)", "< b SA join(0)", "> b A join",
+	SCRIPT_BOTH(CONNECT, CONNECT_B,
 		    "< a FA",
 		    "> a RA tcprst(1)",
 		    "? no event fin",
