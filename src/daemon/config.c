@@ -519,6 +519,7 @@ static void finish_service(struct config_parser *p, struct config_service *s)
 				     d->no_join_service;
 	svc->mptcp.max_subflows = c->set & COMMON_MAX_SUBFLOWS ? c->max_subflows :
 				  d->max_subflows;
+	svc->mptcp.tcp.timestamps = c->set & COMMON_TIMESTAMPS ? c->timestamps : d->timestamps;
 	svc->mptcp.tcp.cc = c->set & COMMON_CC ? c->cc : d->cc;
 	svc->mptcp.sched = c->set & COMMON_SCHEDULER ? c->sched : d->sched;
 	svc->mptcp.tcp.ecn = d->ecn;
@@ -634,6 +635,9 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 	p.common.cc = defaults.tcp.cc;
 	p.common.sched = defaults.sched;
 	p.common.ecn = defaults.tcp.ecn;
+	/* The engine can use them; beside MPTCP's options they cost more than they tell, see
+	 * doc/architecture.md. */
+	p.common.timestamps = false;
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		p.at += 3;
 

@@ -23,6 +23,7 @@ struct config_common {
 		COMMON_SCHEDULER    = 1u << 5,
 		COMMON_VERSIONS     = 1u << 6,
 		COMMON_JOIN_SERVICE = 1u << 7,
+		COMMON_TIMESTAMPS   = 1u << 8,
 	} set;
 	enum proxy_handshake handshake;
 	enum proxy_source source;
@@ -30,6 +31,7 @@ struct config_common {
 	uint8_t max_subflows;
 	uint8_t versions;               /* MPTCP_VERSION_BIT() */
 	bool no_join_service;
+	bool timestamps;
 	const struct tcp_cc_ops *cc;
 	const struct mptcp_sched_ops *sched;
 	bool ecn;                       /* of [mptcp] only */

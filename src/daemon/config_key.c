@@ -349,6 +349,16 @@ static int set_ecn(struct config_parser *p, const char *value)
 	return read_choice(p, value, "on", "off", &p->common.ecn);
 }
 
+static int set_timestamps(struct config_parser *p, const char *value)
+{
+	struct config_common *c = p->service ? &p->service->common : &p->common;
+	int ret = read_choice(p, value, "on", "off", &c->timestamps);
+
+	if (!ret)
+		c->set |= COMMON_TIMESTAMPS;
+	return ret;
+}
+
 static int set_max_subflows(struct config_parser *p, const char *value)
 {
 	struct config_common *c = p->service ? &p->service->common : &p->common;
@@ -642,6 +652,7 @@ const struct config_key config_keys[] = {
 	{ "checksum", CONFIG_MPTCP | CONFIG_SERVICE, false, "on-request or always",
 	  set_checksum },
 	{ "ecn", CONFIG_MPTCP, false, "on or off", set_ecn },
+	{ "timestamps", CONFIG_MPTCP | CONFIG_SERVICE, false, "on or off", set_timestamps },
 	{ "max_subflows", CONFIG_MPTCP | CONFIG_SERVICE, false, "1 to 32", set_max_subflows },
 	{ "congestion_control", CONFIG_MPTCP | CONFIG_SERVICE, false,
 	  "auto, lia, olia, balia, cubic or reno",

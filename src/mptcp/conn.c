@@ -252,6 +252,7 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 	if (drawn) {
 		iss_ts[0] = drawn->iss;
 		iss_ts[1] = drawn->ts_offset;
+		cfg.timestamps = true;
 	} else {
 		conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
 	}

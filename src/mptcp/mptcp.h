@@ -386,7 +386,11 @@ struct mptcp_conn {
 struct mptcp_conn *mptcp_new_passive(struct mptcp_env *env, const struct mptcp_config *cfg,
 				     const struct packet *syn, void *owner,
 				     mptcp_deliver_fn deliver, uint64_t now_us);
-/* What our side of a connection begins with, where it is not drawn at random. */
+/*
+ * What our side of a connection begins with, where it is not drawn at random.  Its first
+ * subflow agrees to timestamps, whatever the configuration says of them: who draws the
+ * offset has a use for their echo.
+ */
 struct mptcp_drawn {
 	uint64_t key;
 	uint32_t iss, ts_offset;

@@ -277,7 +277,7 @@ static bool answer_stateless(struct proxy *proxy, const struct proxy_service *se
 	struct packet syn = *p;
 	struct mptcp_conn *conn;
 
-	if (!stateless_draw(&proxy->stateless, &syn, service->mptcp.tcp.timestamps, now_us, &drawn))
+	if (!stateless_draw(&proxy->stateless, &syn, now_us, &drawn))
 		return false;
 	conn = mptcp_new_passive_drawn(&proxy->env, &service->mptcp, &syn, &drawn, NULL, NULL,
 				       now_us);

@@ -75,7 +75,7 @@ static uint32_t ts_code(const struct packet *syn)
 	return o->sack_permitted ? code | TS_SACK : code;
 }
 
-bool stateless_draw(struct stateless *st, struct packet *syn, bool timestamps, uint64_t now_us,
+bool stateless_draw(struct stateless *st, struct packet *syn, uint64_t now_us,
 		    struct mptcp_drawn *drawn)
 {
 	struct seed s = {
@@ -93,7 +93,7 @@ bool stateless_draw(struct stateless *st, struct packet *syn, bool timestamps, u
 	drawn->ts_offset -= (drawn->ts_offset + ts_ms - ts_code(syn)) & TS_BITS;
 	/* ECN would be what RFC 3168, section 6.1.1, makes of the flags. */
 	syn->tcp.flags = TCP_SYN;
-	if (!timestamps || !syn->tcp.opt.has_ts)
+	if (!syn->tcp.opt.has_ts)
 		syn->tcp.opt.has_ts = syn->tcp.opt.has_wscale = syn->tcp.opt.sack_permitted = false;
 	st->last_us = now_us;
 	return true;

@@ -14,7 +14,8 @@
  *  - the client's segment size, rounded down to one of eight, is in the three low bits of
  *    our sequence number;
  *  - its window scale and SACK are in the low bits of our timestamp, which the ACK echoes.
- *    Without timestamps there is neither.
+ *    From a client without timestamps there is neither; a service without them uses them
+ *    here.
  *
  * Answered so, a client is accepted before the server was asked (as with accept-first), and
  * the SYN/ACK is not repeated: the client repeats its SYN.  A client whose third ACK and
@@ -40,10 +41,9 @@ struct stateless {
 
 /*
  * What our side of a connection begins with, for the SYN `syn`; what nobody will remember of
- * that is taken off, so that it is not answered.  `timestamps`: we use them, too.  False if
- * no usable key was found.
+ * that is taken off, so that it is not answered.  False if no usable key was found.
  */
-bool stateless_draw(struct stateless *st, struct packet *syn, bool timestamps, uint64_t now_us,
+bool stateless_draw(struct stateless *st, struct packet *syn, uint64_t now_us,
 		    struct mptcp_drawn *drawn);
 /* Whether an answer may still be under way, so that ACKs are worth a check. */
 bool stateless_recent(const struct stateless *st, uint64_t now_us);

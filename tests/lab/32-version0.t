@@ -37,7 +37,7 @@ out=$(v0 download $SRV $P_SOURCE --bytes 3000000)
 like "$out" '^ok [0-9]{6,} [0-9]{6,}$' "download, both paths carried much of it"
 is "$(v0 upload $SRV $P_CLIFIN --checksum)" "ok 300000" "with DSS checksums"
 like "$(v0 download $SRV $P_SOURCE --checksum)" "^ok [0-9]+ [0-9]+$" "download with checksums"
-is "$(v0 upload $SRV $P_CLIFIN --timestamps)" "ok 300000" "with timestamps"
+is "$(v0 upload $SRV $P_CLIFIN --timestamps)" "ok 300000" "timestamps offered"
 is "$(v0 upload $SRV_6 $P_CLIFIN --from $C1_6 --second $C2_6)" "ok 300000" "IPv6"
 is "$(v0 nothird $SRV $P_CLIFIN)" "ok 300000" "third ACK lost"
 is "$(v0 badjoin $SRV $P_CLIFIN)" "ok 300000" "a join with a wrong HMAC is reset, no more"

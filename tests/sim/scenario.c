@@ -216,7 +216,7 @@ static void random_config(struct mptcp_config *c, struct rng *r, const struct sc
 	c->tcp.mss = s->v6 ? MTU - 60 : MTU - 40;
 	if (rng_percent(r, 15))
 		c->tcp.mss = (uint16_t)rng_range(r, 536, c->tcp.mss);
-	c->tcp.timestamps = rng_percent(r, 80);
+	c->tcp.timestamps = rng_percent(r, 50);
 	c->tcp.sack = rng_percent(r, 90);
 	if (rng_percent(r, 20))
 		c->tcp.rcv_wscale = (uint8_t)rng_range(r, 0, 14);

@@ -110,6 +110,7 @@ START_TEST(test_defaults)
 	ck_assert_int_eq(s->source, PROXY_SOURCE_CLIENT);
 	ck_assert(!s->mptcp.checksum);
 	ck_assert(s->mptcp.tcp.ecn);
+	ck_assert(!s->mptcp.tcp.timestamps);
 	ck_assert_uint_eq(s->mptcp.max_subflows, 8);
 	ck_assert_str_eq(s->mptcp.tcp.cc->name, "auto");
 	ck_assert_str_eq(s->mptcp.sched->name, "blest");
@@ -148,6 +149,7 @@ START_TEST(test_everything)
 		"versions = 1\n"
 		"checksum = always\n"
 		"ecn = off\n"
+		"timestamps = on\n"
 		"max_subflows = 3\n"
 		"congestion_control = reno\n"
 		"scheduler = cost\n"
@@ -160,6 +162,7 @@ START_TEST(test_everything)
 		"source = client\n"
 		"versions = 0,1\n"
 		"checksum = on-request\n"
+		"timestamps = off\n"
 		"max_subflows = 32\n"
 		"congestion_control = cubic\n"
 		"scheduler = redundant");
@@ -191,6 +194,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(one->mptcp.versions, MPTCP_VERSION_BIT(1));
 	ck_assert(one->mptcp.checksum);
 	ck_assert(!one->mptcp.tcp.ecn);
+	ck_assert(one->mptcp.tcp.timestamps);
 	ck_assert_uint_eq(one->mptcp.max_subflows, 3);
 	ck_assert_str_eq(one->mptcp.tcp.cc->name, "reno");
 
@@ -202,6 +206,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(two->mptcp.versions, MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1));
 	ck_assert(!two->mptcp.checksum);
 	ck_assert(!two->mptcp.tcp.ecn);
+	ck_assert(!two->mptcp.tcp.timestamps);
 	ck_assert_uint_eq(two->mptcp.max_subflows, 32);
 	ck_assert_str_eq(two->mptcp.tcp.cc->name, "cubic");
 	config_free(c);
@@ -277,6 +282,8 @@ START_TEST(test_mptcp_mistakes)
 	bad_mptcp("versions = ,", "versions: the value is empty; allowed: 0 and 1");
 	bad_mptcp("checksum = never", "checksum: \"never\" is not a value of this key; "
 		  "allowed: on-request or always");
+	bad_mptcp("timestamps = no",
+		  "timestamps: \"no\" is not a value of this key; allowed: on or off");
 	bad_mptcp("ecn = yes", "ecn: \"yes\" is not a value of this key; allowed: on or off");
 	bad_mptcp("max_subflows = 33",
 		  "max_subflows: 33 is out of range; allowed: 1 to 32");
@@ -330,11 +337,11 @@ START_TEST(test_service_mistakes)
 		    "address: the key is here for the second time; allowed: once");
 	bad_service("sheduler = minrtt",
 		    "sheduler: no such key here, did you mean \"scheduler\"?; allowed: handshake, "
-		    "source, versions, checksum, max_subflows, congestion_control, scheduler, join_service, "
+		    "source, versions, checksum, timestamps, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, "
 		    "upstream, proxy_protocol");
 	bad_service("queue = 1", "queue: no such key here, it belongs into [proxy]; allowed: "
-		    "handshake, source, versions, checksum, max_subflows, congestion_control, scheduler, join_service, "
+		    "handshake, source, versions, checksum, timestamps, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, upstream, proxy_protocol");
 	bad(WEB "handshake = accept-first\n    now\n    or never\n",
 	    "f:5: [service web] handshake: the value cannot go on over several lines; "

@@ -187,13 +187,18 @@ START_TEST(syn_flood_is_shed_where_answers_are_off)
 }
 END_TEST
 
-/* What the client asked for survives, although nobody remembered it. */
+/*
+ * What the client asked for survives, although nobody remembered it; and for that the answer
+ * has timestamps, also where the service has none.
+ */
 START_TEST(stateless_answer_keeps_the_options)
 {
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < 32; i++) {
 		const struct tcp_conn *c, *p;
 
 		under_pressure(0);
+		w.service.mptcp.tcp.timestamps = !(i & 16);
+		ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
 		w.mptcp.tcp.mss = i & 1 ? 1460 : 1300;
 		w.mptcp.tcp.timestamps = !(i & 2);
 		w.mptcp.tcp.sack = !(i & 4);
