@@ -118,6 +118,7 @@
 	X(SHED_HALF_OPEN, "shed_half_open", "SYNs passed on: too many half-open connections") \
 	X(SHED_SOURCE, "shed_source", "SYNs passed on: too many sessions of one client address") \
 	X(SHED_DRAINING, "shed_draining", "SYNs passed on: the daemon is draining")          \
+	X(SHED_DEVICE, "shed_device", "SYNs passed on: the TUN device is down")              \
 	X(SHED_FILES, "shed_files", "SYNs passed on: no file descriptor or socket left")     \
 	X(SHED_REPEATED, "shed_repeated", "SYNs passed on: repetitions of one that was passed on before") \
 	X(ROBBED, "robbed", "connections broken because a middlebox took options off")      \

@@ -103,6 +103,7 @@ static const struct {
 	{ "mprotect", 1, { HAS(2, PROT_EXEC, 0) } },
 	{ "ioctl", 1, { IS(1, FIONREAD) } },
 	{ "ioctl", 1, { IS(1, SIOCGIFINDEX) } },
+	{ "ioctl", 1, { IS(1, SIOCGIFFLAGS) } },
 	{ "socket", 1, { IS(0, AF_UNIX) } },
 	{ "socket", 2, { IS(0, AF_INET), HAS(1, 0xf, SOCK_STREAM) } },
 	{ "socket", 2, { IS(0, AF_INET), HAS(1, 0xf, SOCK_DGRAM) } },

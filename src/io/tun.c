@@ -15,7 +15,8 @@
  * The device is configured by ioctl and /proc when it is opened; it goes away with its
  * last descriptor.  ICMP errors leave by raw sockets.
  *
- * Owns the descriptors; a write may fail, which is counted and left to TCP.
+ * Owns the descriptors; a write may fail, which is counted and left to TCP.  That somebody has
+ * taken the device down or deleted it, the owner is told when it asks.
  */
 #include "io/tun.h"
 
@@ -304,12 +305,22 @@ void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len)
 	count_sent(t, ret, len);
 }
 
-void tun_discard(struct tun *t)
+int tun_discard(struct tun *t)
 {
 	uint8_t buf[sizeof(struct virtio_net_hdr) + PACKET_MAX];
 
 	for (int i = 0; i < 64; i++) {
 		if (read(t->fd, buf, sizeof(buf)) < 0)
-			break;
+			return errno == EBADFD ? -ENODEV : 0;
 	}
+	return 0;
+}
+
+bool tun_is_up(const struct tun *t)
+{
+	struct ifreq ifr = { 0 };
+
+	memcpy(ifr.ifr_name, t->name, sizeof(ifr.ifr_name));
+	/* In doubt it is; that it is gone comes by tun_discard(). */
+	return ioctl(t->raw4, SIOCGIFFLAGS, &ifr) < 0 || (ifr.ifr_flags & IFF_UP);
 }

@@ -29,7 +29,12 @@ int tun_fd(const struct tun *t);
 void tun_emit(void *ctx, const struct packet_out *p);
 /* One finished packet that is not TCP (an ICMP error), checksums and all. */
 void tun_emit_raw(struct tun *t, const uint8_t *data, size_t len);
-/* Reads and throws away what the kernel routed to the device. */
-void tun_discard(struct tun *t);
+/*
+ * Reads and throws away what the kernel routed to the device.  0, or -ENODEV when somebody
+ * has deleted it: then its descriptor is readable for ever, and takes nothing any more.
+ */
+int tun_discard(struct tun *t);
+/* False: somebody has taken the device down, and until it is up again nothing leaves. */
+bool tun_is_up(const struct tun *t);
 
 #endif

@@ -30,6 +30,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -103,6 +104,8 @@ struct worker {
 	atomic_uint turns;
 	struct nfq *nfq;
 	struct tun *tun;
+	char device[IFNAMSIZ];
+	bool device_up;
 	struct pathmtu pathmtu;
 	struct flowset *flowset;        /* NULL: none */
 	struct server_env servers;
@@ -541,10 +544,16 @@ static void on_inbox(evutil_socket_t fd, short what, void *arg)
 static void on_tun(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
+	int ret = tun_discard(w->tun);
 
 	(void)fd;
 	(void)what;
-	tun_discard(w->tun);
+	if (!ret)
+		return;
+	/* Only a process with more rights than are left to us can make another one. */
+	w->error = ret;
+	if (!w->index)
+		log_error("TUN device %s: it is gone", w->device);
 }
 
 /* ---- flow sets ------------------------------------------------------------------ */
@@ -599,6 +608,24 @@ void worker_refresh_flows(struct worker *w)
 	w->refresh_step += w->refresh_count / 3;
 }
 
+/* What is proxied waits for the device; what is not yet need not. */
+static void look_at_device(struct worker *w)
+{
+	bool up = tun_is_up(w->tun);
+
+	if (up == w->device_up)
+		return;
+	w->device_up = up;
+	proxy_set_device(w->proxy, up);
+	if (w->index)
+		return;
+	if (up)
+		log_notice("TUN device %s is up again", w->device);
+	else
+		log_error("TUN device %s is down: new connections pass, ours stand still",
+			  w->device);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -606,6 +633,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	now(w);
+	look_at_device(w);
 	nfq_poll_overruns(w->nfq);
 	if (w->flowset)
 		flowset_drain(w->flowset);
@@ -701,6 +729,8 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	w->flowset_due_us = TIMER_NEVER;
 	latch(w);
 	pathmtu_init(&w->pathmtu);
+	snprintf(w->device, sizeof(w->device), "%s", config->device);
+	w->device_up = true;
 	w->tun = tun_new(config->device, w->shared->count, !w->index, &w->counters, err, err_len);
 	if (!w->tun)
 		goto fail;

@@ -16,6 +16,8 @@ bool limits_admit(const struct proxy_config *config, const struct limits_load *l
 {
 	if (load->draining)
 		*why = CNT_SHED_DRAINING;
+	else if (load->device_down)
+		*why = CNT_SHED_DEVICE;
 	else if (reached(load->sessions, config->max_connections))
 		*why = CNT_SHED_CONNECTIONS;
 	else if (reached(load->half_open, config->max_half_open))

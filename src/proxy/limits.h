@@ -24,6 +24,7 @@ struct limits_load {
 	uint32_t source_sessions;       /* of the client's address */
 	unsigned memory_percent;
 	bool draining;
+	bool device_down;               /* no answer would leave */
 	bool files_short;               /* the system had no socket left a moment ago */
 };
 

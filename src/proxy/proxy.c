@@ -148,6 +148,11 @@ void proxy_set_worker(struct proxy *proxy, uint32_t index, uint32_t count,
 	proxy->stateless.workers = proxy->workers;
 }
 
+void proxy_set_device(struct proxy *proxy, bool up)
+{
+	proxy->device_down = !up;
+}
+
 void proxy_drain(struct proxy *proxy)
 {
 	proxy->draining = true;
@@ -218,6 +223,7 @@ static bool may_begin(struct proxy *proxy, const struct packet *p, enum counter_
 					   : flowtable_source_count(&proxy->flows, from),
 		.memory_percent = pool_pressure(&proxy->pool),
 		.draining = proxy->draining,
+		.device_down = proxy->device_down,
 		.files_short = now_us < proxy->files_short_until_us,
 	};
 

@@ -223,6 +223,8 @@ uint64_t proxy_deadline(const struct proxy *proxy);
 void proxy_timeout(struct proxy *proxy, uint64_t now_us);
 void proxy_flush(struct proxy *proxy, uint64_t now_us);
 
+/* Whether what is sent leaves; while it does not, SYNs are passed on. */
+void proxy_set_device(struct proxy *proxy, bool up);
 /* No new sessions: SYNs are passed on.  Done when proxy_session_count() is 0. */
 void proxy_drain(struct proxy *proxy);
 size_t proxy_session_count(const struct proxy *proxy);

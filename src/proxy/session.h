@@ -77,6 +77,7 @@ struct proxy {
 	struct stateless stateless;
 	struct recent passed;           /* SYNs that are the server's own */
 	bool draining;
+	bool device_down;               /* nothing that is sent leaves */
 };
 
 struct session {

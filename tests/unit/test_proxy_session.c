@@ -210,6 +210,10 @@ START_TEST(limits_shed)
 	ck_assert_uint_eq(count(CNT_SHED_SOURCE), 1);
 	ck_assert_int_eq(give_capable("192.0.2.2:3"), PROXY_TAKE);
 	connected(2, ECONNREFUSED);
+	proxy_set_device(w.proxy, false);
+	ck_assert_int_eq(give_capable("192.0.2.2:4"), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_SHED_DEVICE), 1);
+	proxy_set_device(w.proxy, true);
 	proxy_drain(w.proxy);
 	ck_assert_int_eq(give_capable("192.0.2.2:3"), PROXY_PASS);
 	ck_assert_uint_eq(count(CNT_SHED_DRAINING), 1);
