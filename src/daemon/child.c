@@ -246,7 +246,7 @@ static struct outcome ask_helper(int in, int errors)
 		while (n < 0 && errno == EINTR);
 	}
 	if (n != sizeof(o))
-		o.ret = n < 0 ? -errno : -EPIPE;        /* there is no helper any more */
+		o.ret = -EPIPE;
 	return o;
 }
 
@@ -309,7 +309,8 @@ int child_run(const char *const argv[], const char *input, char *err, size_t err
 	else
 		o = is_helpers(argv) ? ask_helper(in, errors) : execute(argv, in, errors);
 	if (o.ret) {
-		snprintf(err, err_len, "%s", o.ret == -ENOENT ? "not found" : strerror(-o.ret));
+		snprintf(err, err_len, "%s", o.ret == -ENOENT ? "not found" :
+			 o.ret == -EPIPE ? "the process that runs it is gone" : strerror(-o.ret));
 	} else if (o.status) {
 		o.ret = -EIO;
 		read_line(errors, err, err_len);

@@ -15,7 +15,8 @@
  * Runs argv[0] (a bare name), feeds it `input` (NULL: nothing), and waits for it.  What it
  * writes to standard output is thrown away, what it writes to standard error ends up in
  * `err`, on one line.  0 if it exited with status 0; -ENOENT if there is no such program;
- * -EIO if it failed; another -errno if it could not be run.
+ * -EIO if it failed; -EPIPE if there is no helper any more, though there should be; another
+ * -errno if it could not be run.
  */
 int child_run(const char *const argv[], const char *input, char *err, size_t err_len);
 

@@ -258,8 +258,8 @@ static void report_reload(void *ctx, const char *message)
 }
 
 /*
- * Who loads a firewall flushes all rules first, as a rule, and ours with them.  Without them
- * the connections that are proxied stand still.
+ * Who loads a firewall flushes all rules first, as a rule, and ours with them.  Without them,
+ * or with a part of them, the connections that are proxied stand still.
  */
 static void keep_rules(struct daemon *d)
 {

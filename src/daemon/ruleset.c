@@ -39,7 +39,8 @@
  *
  * Rules are loaded by running nft(8), which is found in the system's own directories,
  * whatever PATH says, and run without a shell.  It can write neither xt targets nor a
- * priority into a packet; those rules are added over netlink.
+ * priority into a packet; those rules are added over netlink, by which the table is also
+ * looked at and removed.
  */
 #include "daemon/ruleset.h"
 
@@ -97,6 +98,18 @@ struct port_span {
  */
 static struct blocks upstreams_ever;
 static struct port_span ports_ever = { UINT16_MAX, 0 };
+
+/*
+ * The kernel's numbers of the table's rules, of which none is used twice: whoever deletes,
+ * replaces or flushes rules takes some of them away.  In the kernel's order of bytes.
+ */
+#define HANDLES_MAX 512u
+#define LIST_TRIES  3
+struct handles {
+	size_t count;
+	uint64_t v[HANDLES_MAX];
+};
+static struct handles in_force;
 
 /* ---- what is caught ------------------------------------------------------------- */
 
@@ -809,12 +822,99 @@ static int complete(const struct ruleset_config *c, enum ruleset_queue how, char
 	return ret;
 }
 
+/* Needs nobody's help: it is also what is done when everything else fails. */
 static void remove_table(void)
 {
-	char err[256];
+	uint8_t message[512], *at = message;
+	struct nlmsghdr *nlh;
 
-	run_nft("table inet " RULESET_TABLE "\ndelete table inet " RULESET_TABLE "\n", err,
-		sizeof(err));
+	at += put_header(at, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
+	nlh = put_header(at, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, NLM_F_ACK, NFPROTO_INET,
+			 0);
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, RULESET_TABLE);
+	at += nlh->nlmsg_len;
+	at += put_header(at, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES)->nlmsg_len;
+	transact(message, (size_t)(at - message));
+}
+
+/* ---- whether they still are ------------------------------------------------------- */
+
+static int compare_handles(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* An attribute's text is `text`. */
+static bool attr_is(const struct nlattr *attr, const char *text)
+{
+	return attr && mnl_attr_get_payload_len(attr) == strlen(text) + 1 &&
+	       !memcmp(mnl_attr_get_payload(attr), text, strlen(text) + 1);
+}
+
+/* Kernels before 4.6 tell all tables' rules, whatever they are asked. */
+static int note_rule(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr, *table = NULL, *handle = NULL;
+	struct handles *h = data;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_RULE_TABLE)
+			table = attr;
+		else if (mnl_attr_get_type(attr) == NFTA_RULE_HANDLE)
+			handle = attr;
+	}
+	if (!attr_is(table, RULESET_TABLE) || !handle ||
+	    mnl_attr_get_payload_len(handle) != sizeof(h->v[0]))
+		return MNL_CB_OK;
+	if (h->count == HANDLES_MAX) {
+		errno = E2BIG;
+		return MNL_CB_ERROR;
+	}
+	memcpy(&h->v[h->count++], mnl_attr_get_payload(handle), sizeof(h->v[0]));
+	return MNL_CB_OK;
+}
+
+/* The handles of the table's rules, sorted.  -EINTR: they changed meanwhile. */
+static int list_handles(struct handles *h)
+{
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	uint8_t buf[16384];
+	struct nlmsghdr *nlh = put_header(buf, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE,
+					  NLM_F_DUMP, NFPROTO_INET, 0);
+	ssize_t n;
+	int ret;
+
+	h->count = 0;
+	if (!nl)
+		return -errno;
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
+		ret = -errno;
+		goto out;
+	}
+	do {
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, 0, note_rule, h);
+	} while (ret > MNL_CB_STOP);
+	ret = ret < 0 ? -errno : 0;
+	qsort(h->v, h->count, sizeof(h->v[0]), compare_handles);
+out:
+	mnl_socket_close(nl);
+	return ret;
+}
+
+/* Without a list, only a missing table will be noticed. */
+static void remember_handles(void)
+{
+	int ret = -EINTR;
+
+	for (int i = 0; i < LIST_TRIES && ret == -EINTR; i++)
+		ret = list_handles(&in_force);
+	if (ret)
+		in_force.count = 0;
 }
 
 int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
@@ -837,6 +937,8 @@ int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
 		ret = complete(c, how, err, err_len);
 	if (ret)
 		remove_table();
+	else
+		remember_handles();
 	return ret;
 
 no_memory:
@@ -863,9 +965,21 @@ bool ruleset_missing(void)
 	uint8_t message[256];
 	struct nlmsghdr *nlh = put_header(message, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE,
 					  NLM_F_ACK, NFPROTO_INET, 0);
+	struct handles now;
+	size_t at = 0;
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, RULESET_TABLE);
-	return transact(message, nlh->nlmsg_len) == -ENOENT;
+	if (transact(message, nlh->nlmsg_len) == -ENOENT)
+		return true;
+	if (list_handles(&now))
+		return false;
+	for (size_t i = 0; i < in_force.count; i++) {
+		while (at < now.count && compare_handles(&now.v[at], &in_force.v[i]) < 0)
+			at++;
+		if (at == now.count || now.v[at] != in_force.v[i])
+			return true;
+	}
+	return false;
 }
 
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
@@ -904,6 +1018,7 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 	ret = run_nft(text, err, err_len);
 	if (ret)
 		goto out_text;
+	remember_handles();
 	ports_ever = ports;
 	/* What was there before is part of it. */
 	free(upstreams_ever.v);

@@ -65,8 +65,9 @@ int ruleset_install(const struct ruleset_config *config, char *err, size_t err_l
  */
 int ruleset_update(const struct ruleset_config *config, char *err, size_t err_len);
 /*
- * Whether the rules are gone: whoever loads a firewall anew may flush all rules of the
- * machine first, ours too.  False if the kernel does not tell.
+ * Whether the table or any of its rules is gone: whoever loads a firewall anew may flush all
+ * rules of the machine first, ours too.  What somebody added is left alone.  False if the
+ * kernel does not tell.
  */
 bool ruleset_missing(void);
 /*
@@ -74,7 +75,7 @@ bool ruleset_missing(void);
  * are empty.  0, or -errno with one line in `err`; then there are none.
  */
 int ruleset_restore(const struct ruleset_config *config, char *err, size_t err_len);
-/* Removes the rules; silent where there are none. */
+/* Removes the rules, by itself, without nft(8); silent where there are none. */
 void ruleset_remove(void);
 
 #endif

@@ -3,7 +3,7 @@
 #
 # The daemon dies (kill -9) under traffic: what is new works at once, as plain TCP.
 # After a restart it is MPTCP again, with one ruleset, not two.  After SIGTERM
-# nothing of it is left: no table, no rule, no device.
+# nothing of it is left: no table, no rule, no device; also if the helper that runs nft has died.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -51,4 +51,13 @@ is "$(links)" "$links_before" "after SIGTERM, no device"
 is "$(on_gw ip route show table all | sort; on_gw ip -6 route show table all | sort)" \
 	"$routes_before" "after SIGTERM, no route"
 is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "ok tcp" "after SIGTERM, plain TCP"
+
+daemon_start
+helper=$(ip netns pids "$NS_G" | while read -r p; do
+	grep -qx proxyd-helper "/proc/$p/comm" && echo "$p"; done)
+check "the helper is killed" kill -9 "$helper"
+like "$(ctl reload 2>&1)" "the process that runs it is gone" "a reload needs it, and says so"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "what runs goes on"
+daemon_stop
+is "$(tables)" 0 "after SIGTERM, no ruleset"
 done_testing

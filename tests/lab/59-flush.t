@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The gateway's own firewall is saved and loaded anew while connections go on, by a file that
-# flushes all rules first.  The daemon's come back, and nobody notices but its log.
+# flushes all rules first.  The daemon's come back, and nobody notices but its log.  So they do
+# where somebody flushes or deletes a part of them, while what somebody added is left alone.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -51,6 +52,34 @@ load "before a reload"
 check "reload" ctl reload
 check "... makes the rules" present
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "and they work"
+
+# Rules of ours, by the numbers that nft gives to all things.
+things() { on_gw nft -a list table inet mptcp_proxy 2>/dev/null | grep -c '# handle'; }
+all=$(things)
+whole() { [ "$(things)" = "$all" ]; }
+# part NFT-COMMAND...
+part() {
+	check "$*" on_gw nft "$@"
+	check "... and the rules are whole again" wait_for 20 whole
+}
+part flush chain inet mptcp_proxy catch
+part flush chain inet mptcp_proxy restore4
+part delete rule inet mptcp_proxy divert handle \
+	"$(on_gw nft -a list chain inet mptcp_proxy divert | sed -n 's/.*goto hide # handle //p')"
+download_bg part-4 20000000
+four=$SPAWNED
+check "a transfer" wait_for 10 eval '[ "$(ctl_get connections)" = 1 ]'
+part flush table inet mptcp_proxy
+check "the transfer goes on" wait $four
+like "$(cat "$LAB_TMP/part-4.log")" "^ok .*mptcp" "with MPTCP, and right"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "and a new connection"
+made=$(grep -c 'somebody removed' "$LAB_TMP/daemon.log")
+check "a rule is added to ours" on_gw nft insert rule inet mptcp_proxy catch counter
+check "reload" ctl reload
+check "another one, after the reload" on_gw nft insert rule inet mptcp_proxy catch counter
+sleep 5
+is "$(grep -c 'somebody removed' "$LAB_TMP/daemon.log")" "$made" "that is left alone"
+
 is "$(on_gw nft list tables | sort | tr '\n' ' ')" "table inet firewall table inet mptcp_proxy " \
 	"both firewalls' tables are there"
 daemon_stop

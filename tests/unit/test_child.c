@@ -141,6 +141,7 @@ START_TEST(helper_lives_and_dies)
 	ck_assert_int_eq(child_run(kills, "HUP", err, sizeof(err)), 0);
 	ck_assert_int_eq(child_run(kills, "KILL", err, sizeof(err)), -EPIPE);
 	ck_assert_int_eq(child_run(kills, "TERM", err, sizeof(err)), -EPIPE);
+	ck_assert_str_eq(err, "the process that runs it is gone");
 	child_helper_stop();
 }
 END_TEST
