@@ -19,7 +19,7 @@
 	X(RX_MALFORMED, "rx_malformed", "packets dropped or passed: not well-formed TCP/IP") \
 	X(RX_CHECKSUM, "rx_checksum", "packets dropped: bad TCP checksum")                   \
 	X(RX_TRUNCATED, "rx_truncated", "packets dropped: longer than a queue message")      \
-	X(RX_OVERRUN, "rx_overrun", "times the kernel's queue overflowed")                   \
+	X(RX_OVERRUN, "rx_overrun", "packets that the kernel dropped: the queue was full")      \
 	X(HANDED_OVER, "handed_over", "packets handed to the worker that has their connection") \
 	X(HANDED_IN, "handed_in", "packets that another worker handed over")                 \
 	X(HANDOVER_LOST, "handover_lost", "packets lost on the way to or from another worker") \
@@ -119,7 +119,7 @@
 	X(SHED_SOURCE, "shed_source", "SYNs passed on: too many sessions of one client address") \
 	X(SHED_DRAINING, "shed_draining", "SYNs passed on: the daemon is draining")          \
 	X(SHED_DEVICE, "shed_device", "SYNs passed on: the TUN device is down")              \
-	X(SHED_FILES, "shed_files", "SYNs passed on: no file descriptor or socket left")     \
+	X(SHED_FILES, "shed_files", "SYNs passed on: no socket left, or none with the client's port") \
 	X(SHED_REPEATED, "shed_repeated", "SYNs passed on: repetitions of one that was passed on before") \
 	X(ROBBED, "robbed", "connections broken because a middlebox took options off")      \
 	X(ROBBED_PASSED, "robbed_passed", "SYNs passed on: a connection of that client was broken so") \

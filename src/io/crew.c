@@ -99,7 +99,6 @@ struct crew *crew_new(const struct crew_config *config, char *err, size_t err_le
 			.shared = &c->shared,
 			.device = config->device,
 			.queue = (uint16_t)(config->queue + i),
-			.fail_open = config->fail_open,
 			.table = config->table,
 			.flow_timeout_s = config->flow_timeout_s,
 			.proxy = config->proxy,

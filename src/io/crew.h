@@ -20,7 +20,6 @@ struct crew_config {
 	unsigned workers;               /* up to WORKERS_MAX of io/worker.h */
 	const char *device;             /* of the TUN device; copied */
 	uint16_t queue;                 /* NFQUEUE number of the first; the others follow */
-	bool fail_open;                 /* a full queue passes packets instead of dropping */
 	const char *table;              /* see struct worker_config */
 	uint32_t flow_timeout_s;
 	const struct proxy_config *proxy;       /* borrowed until crew_set_config() */

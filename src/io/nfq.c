@@ -8,8 +8,10 @@
  * DROP, which the kernel applies to everything up to that id which has no verdict yet.
  *
  * The socket never reports ENOBUFS: that would put it into a state in which the kernel
- * refuses every packet until the receive buffer is empty.  What the kernel dropped is
- * read from /proc now and then.
+ * refuses every packet until the receive buffer is empty.  What the kernel dropped is known
+ * all the same: it numbers a packet before it finds the buffer full, so that each leaves a gap.
+ * The queue has its own bound, which comes before the number and shows only in a file that is
+ * root's; it is set to what the buffer cannot hold.
  *
  * Owns the socket and the buffers.
  */
@@ -17,7 +19,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -32,19 +33,18 @@
 
 /* A whole message, and so arranged that slots do not share cache sets. */
 #define SLOT_BYTES (68u * 1024 + 64)
-/* Bytes of messages that the kernel keeps for us. */
+/* Bytes of messages that the kernel keeps for us; it doubles that, and counts at least some
+ * hundreds for each. */
 #define RECEIVE_BYTES (32 << 20)
-#define QUEUE_PACKETS 65536u
+#define QUEUE_PACKETS (2 * RECEIVE_BYTES / 256u)
 /* ACCEPT for each packet of a batch, or fewer and one DROP. */
 #define VERDICT_BYTES (NFQ_BATCH * 64)
 
 struct nfq {
 	struct mnl_socket *nl;
 	int fd;
-	int proc_fd;            /* -1: cannot be read */
 	uint16_t number;
-	bool counted;           /* kernel_dropped is valid */
-	uint64_t kernel_dropped;
+	uint32_t last_id;       /* of the packet that came last */
 	struct counters *counters;
 	uint8_t *buffer;        /* NFQ_BATCH slots */
 	struct mmsghdr msgs[NFQ_BATCH];
@@ -87,7 +87,7 @@ static int request(struct nfq *q, struct nlmsghdr *nlh)
 	}
 }
 
-static int configure(struct nfq *q, bool fail_open)
+static int configure(struct nfq *q)
 {
 	struct nfqnl_msg_config_params params = {
 		.copy_range = htonl(0xffff), .copy_mode = NFQNL_COPY_PACKET,
@@ -95,7 +95,6 @@ static int configure(struct nfq *q, bool fail_open)
 	struct nfqnl_msg_config_cmd cmd = {
 		.command = NFQNL_CFG_CMD_BIND, .pf = htons(AF_UNSPEC),
 	};
-	uint32_t flags = NFQA_CFG_F_GSO | (fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
 	uint8_t buf[256];
 	struct nlmsghdr *nlh;
 	int ret;
@@ -107,7 +106,7 @@ static int configure(struct nfq *q, bool fail_open)
 		return ret;
 	/* Flags and length first: with the copy mode packets begin to come. */
 	nlh = put_header(buf, NFQNL_MSG_CONFIG, q->number, NLM_F_ACK);
-	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(flags));
+	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
 	mnl_attr_put_u32(nlh, NFQA_CFG_MASK,
 			 htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
 	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN, htonl(QUEUE_PACKETS));
@@ -137,8 +136,7 @@ static int open_socket(struct nfq *q)
 	return 0;
 }
 
-struct nfq *nfq_new(uint16_t number, bool fail_open, struct counters *counters, char *err,
-		    size_t err_len)
+struct nfq *nfq_new(uint16_t number, struct counters *counters, char *err, size_t err_len)
 {
 	struct nfq *q = calloc(1, sizeof(*q));
 	int ret = -ENOMEM;
@@ -147,7 +145,6 @@ struct nfq *nfq_new(uint16_t number, bool fail_open, struct counters *counters, 
 		goto fail_alloc;
 	q->number = number;
 	q->counters = counters;
-	q->proc_fd = -1;
 	q->buffer = mmap(NULL, (size_t)NFQ_BATCH * SLOT_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (q->buffer == MAP_FAILED)
@@ -160,11 +157,9 @@ struct nfq *nfq_new(uint16_t number, bool fail_open, struct counters *counters, 
 	}
 	ret = open_socket(q);
 	if (!ret)
-		ret = configure(q, fail_open);
+		ret = configure(q);
 	if (ret)
 		goto fail_socket;
-	q->proc_fd = open("/proc/net/netfilter/nfnetlink_queue", O_RDONLY | O_CLOEXEC);
-	nfq_poll_overruns(q);
 	return q;
 
 fail_socket:
@@ -190,8 +185,6 @@ void nfq_free(struct nfq *q)
 		return;
 	/* Unbinds; the kernel drops what has no verdict. */
 	mnl_socket_close(q->nl);
-	if (q->proc_fd >= 0)
-		close(q->proc_fd);
 	munmap(q->buffer, (size_t)NFQ_BATCH * SLOT_BYTES);
 	free(q);
 }
@@ -255,10 +248,7 @@ int nfq_receive(struct nfq *q, struct nfq_packet out[NFQ_BATCH])
 	if (n < 0) {
 		if (errno == EAGAIN)
 			return 0;
-		if (errno != ENOBUFS)
-			return -errno;
-		counter_inc(q->counters, CNT_RX_OVERRUN);
-		return 0;
+		return errno == ENOBUFS ? 0 : -errno;
 	}
 	for (int i = 0; i < n; i++) {
 		const struct nlmsghdr *nlh = q->iovs[i].iov_base;
@@ -268,6 +258,8 @@ int nfq_receive(struct nfq *q, struct nfq_packet out[NFQ_BATCH])
 		if (!mnl_nlmsg_ok(nlh, (int)q->msgs[i].msg_len) ||
 		    !parse_message(nlh, &out[count]))
 			continue;
+		counter_add(q->counters, CNT_RX_OVERRUN, out[count].id - q->last_id - 1);
+		q->last_id = out[count].id;
 		counter_inc(q->counters, CNT_RX_PACKETS);
 		counter_add(q->counters, CNT_RX_BYTES, out[count].len);
 		count++;
@@ -308,29 +300,4 @@ void nfq_verdict(struct nfq *q, const struct nfq_packet *packets, int n, uint32_
 		ret = sendto(q->fd, q->verdicts, (size_t)(at - q->verdicts), 0,
 			     (struct sockaddr *)&kernel, sizeof(kernel));
 	} while (ret < 0 && errno == EINTR);
-}
-
-void nfq_poll_overruns(struct nfq *q)
-{
-	unsigned long long number, pid, waiting, mode, range, full, refused;
-	uint64_t dropped;
-	char text[4096], *line, *save;
-	ssize_t n;
-
-	if (q->proc_fd < 0)
-		return;
-	n = pread(q->proc_fd, text, sizeof(text) - 1, 0);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (sscanf(line, "%llu %llu %llu %llu %llu %llu %llu", &number, &pid, &waiting,
-			   &mode, &range, &full, &refused) != 7 || number != q->number)
-			continue;
-		dropped = full + refused;
-		if (q->counted && dropped > q->kernel_dropped)
-			counter_add(q->counters, CNT_RX_OVERRUN, dropped - q->kernel_dropped);
-		q->kernel_dropped = dropped;
-		q->counted = true;
-	}
 }

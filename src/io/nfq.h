@@ -26,11 +26,11 @@ struct nfq_packet {
 };
 
 /*
- * Binds queue `number`.  `fail_open`: the kernel passes packets on, instead of dropping
- * them, when the queue is full.  NULL on failure, with one line in `err`.
+ * Binds queue `number`.  When it is full the kernel drops packets, also those that would pass:
+ * most belong to flows that are proxied, and the server must not get these.  NULL on failure,
+ * with one line in `err`.
  */
-struct nfq *nfq_new(uint16_t number, bool fail_open, struct counters *counters, char *err,
-		    size_t err_len);
+struct nfq *nfq_new(uint16_t number, struct counters *counters, char *err, size_t err_len);
 void nfq_free(struct nfq *q);
 int nfq_fd(const struct nfq *q);
 
@@ -45,8 +45,5 @@ int nfq_receive(struct nfq *q, struct nfq_packet out[NFQ_BATCH]);
  * on, otherwise it is dropped.
  */
 void nfq_verdict(struct nfq *q, const struct nfq_packet *packets, int n, uint32_t pass);
-/* Adds to CNT_RX_OVERRUN what the kernel has dropped since the last call; not for the fast
- * path. */
-void nfq_poll_overruns(struct nfq *q);
 
 #endif

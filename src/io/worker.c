@@ -634,7 +634,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	now(w);
 	look_at_device(w);
-	nfq_poll_overruns(w->nfq);
 	if (w->flowset)
 		flowset_drain(w->flowset);
 	refresh_flows(w);
@@ -734,7 +733,7 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	w->tun = tun_new(config->device, w->shared->count, !w->index, &w->counters, err, err_len);
 	if (!w->tun)
 		goto fail;
-	w->nfq = nfq_new(config->queue, config->fail_open, &w->counters, err, err_len);
+	w->nfq = nfq_new(config->queue, &w->counters, err, err_len);
 	if (!w->nfq)
 		goto fail;
 	if (config->table) {

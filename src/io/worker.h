@@ -39,7 +39,6 @@ struct worker_config {
 	struct worker_shared *shared;   /* borrowed */
 	const char *device;             /* of the TUN device; copied */
 	uint16_t queue;                 /* this worker's NFQUEUE number */
-	bool fail_open;                 /* a full queue passes packets instead of dropping */
 	const char *table;              /* nft table that holds the flow sets, in family
 					 * inet; NULL: no sets (copied) */
 	uint32_t flow_timeout_s;        /* of the sets' elements; 0: never refresh them */
