@@ -56,8 +56,16 @@ static void update_reo_wnd(struct tcp_conn *tc, const struct tcp_ack *a)
 {
 	uint64_t wnd;
 
-	/* Not what answers a probe, which a timer sent and not a suspicion of loss. */
-	if (a && a->has_dsack && !a->dsack_of_probe && tc->rack.reordering_seen &&
+	/*
+	 * Both copies arrived: the first was late, not lost.  Step 3 does not see that, since it
+	 * was sent again before it was acknowledged.  Not what answers a probe or a timeout,
+	 * which a timer sent and not a suspicion of loss.
+	 */
+	bool late = a && a->has_dsack && !a->dsack_of_probe;
+
+	if (late && tc->fast_last)
+		tc->rack.reordering_seen = true;
+	if (late && tc->rack.reordering_seen &&
 	    (!tc->rack.dsack_round_set || seq32_geq(tc->snd_una, tc->rack.dsack_round))) {
 		tc->rack.dsack_round_set = true;
 		tc->rack.dsack_round = tc->snd_nxt;

@@ -85,6 +85,7 @@ static void enter_fast(struct tcp_conn *tc, uint32_t in_flight, uint32_t deliver
 		begin_reduction(tc, in_flight);
 	}
 	tc->recovery = TCP_RECOVERY_FAST;
+	tc->fast_last = true;
 	tcp_timer_off(tc, TCP_TIMER_TLP);
 	tc->tlp_due = tc->tlp_out = false;
 	prr(tc, delivered, false);
@@ -332,6 +333,7 @@ void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
 	tc->frto = first;
 	tc->frto_hold = false;
 	tc->recovery = TCP_RECOVERY_RTO;
+	tc->fast_last = false;
 	tc->recovery_end = tc->snd_nxt;
 	tcp_ecn_reduced(tc);
 	if (tcp_mtu_timeout(tc, head, now_us) && tc->undo_possible && tc->cfg.cc->on_black_hole)

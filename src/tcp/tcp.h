@@ -260,6 +260,7 @@ struct tcp_conn {
 	uint32_t undo_una;              /* snd_una at the reduction */
 	bool frto;                      /* F-RTO under way */
 	bool frto_hold;                 /* new data goes before retransmissions */
+	bool fast_last;                 /* what was repaired last was found by RACK, not by a timeout */
 
 	/* explicit congestion notification */
 	bool ece_echo;                  /* every ACK carries ECE until CWR comes */

@@ -342,6 +342,48 @@ START_TEST(dsack_of_a_copy)
 END_TEST
 
 /* Section 6.3: a timeout gives up what is old; what was sent just now may still arrive. */
+/*
+ * The drawback that section 6.2 names: what RACK repeats too early it never sees late.  The
+ * DSACK tells, also when the next episode has begun and nothing can be taken back any more.
+ */
+START_TEST(dsack_tells_of_reordering)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 1 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	for (int i = 0; i < 4; i++) {
+		now += 2 * MS;
+		tcp_timeout(&tc, now);  /* paced */
+		send_data(1460);
+	}
+	now += 10 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(11), SEQ(14)));
+	expect(TCP_ACK, SEQ(10), 1, 1460);
+	ck_assert(!tc.rack.reordering_seen);
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(0), SEQ(1)));
+	ck_assert(tc.rack.reordering_seen);
+	ck_assert_uint_gt(tc.rack.reo_wnd_us, 0);
+	finish();
+}
+END_TEST
+
+/* A timeout was early: slowness, not reordering. */
+START_TEST(dsack_of_a_timeout)
+{
+	flight(false);
+	tc.deadline_us[TCP_TIMER_TLP] = TIMER_NEVER;
+	fire();
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_RTO);
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(0), SEQ(1)));
+	ck_assert(!tc.rack.reordering_seen);
+	finish();
+}
+END_TEST
+
 START_TEST(timeout_spares_what_is_young)
 {
 	establish();
@@ -365,6 +407,6 @@ END_TEST
 UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
 	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss,
 	  tail_probe_of_new_data, tail_probe_waits_for_a_round_trip, tail_probe_falls_back,
-	  dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
+	  dsack_tells_of_reordering, dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
 	  dsack_widens_window, dsack_of_a_copy,
 	  timeout_spares_what_is_young)
