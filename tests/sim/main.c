@@ -49,7 +49,7 @@ static const struct directed *const tables[] = {
 static uint64_t first_seed = SEED_ADDRESSES + 1, seed_count = 3000;
 static bool run_engine = true, run_proxy = true, run_directed = true;
 static uint64_t directed_total, regression_total;
-static bool verbose;
+static bool verbose, hashes;
 static const char *pcap;
 
 static const struct directed *directed_at(uint64_t n)
@@ -136,6 +136,8 @@ static bool run_job(const struct job *j, struct result *res)
 	}
 	alarm(0);
 	if (!res->failed) {
+		if (hashes)
+			printf("%016llx %s\n", (unsigned long long)res->hash, name);
 		if (verbose)
 			printf("ok %s: %llu events, %.3f s\n", name,
 			       (unsigned long long)res->events, (double)res->end_us / 1e6);
@@ -240,7 +242,7 @@ static int usage(const char *self)
 {
 	fprintf(stderr,
 		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED]\n"
-		"       [--jobs N]\n"
+		"       [--jobs N] [--hashes]\n"
 		"       %s --mode engine|proxy --seed SEED [-v] [--pcap FILE]\n"
 		"       %s --scenario NAME [--v0] [-v] [--pcap FILE]\n"
 		"       %s --list\n", self, self, self, self);
@@ -275,6 +277,7 @@ int main(int argc, char **argv)
 		{ "v0", no_argument, NULL, '0' },
 		{ "pcap", required_argument, NULL, 'p' },
 		{ "list", no_argument, NULL, 'l' },
+		{ "hashes", no_argument, NULL, 'H' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *scenario = NULL;
@@ -318,6 +321,9 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 			list = true;
+			break;
+		case 'H':
+			hashes = true;
 			break;
 		case 'v':
 			verbose = true;
