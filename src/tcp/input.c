@@ -331,8 +331,7 @@ static void fin_acked(struct tcp_conn *tc, uint64_t now_us)
 	switch (tc->state) {
 	case TCP_FIN_WAIT_1:
 		tcp_set_state(tc, TCP_FIN_WAIT_2);
-		if (tc->orphan)
-			tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.fin_wait2_us;
+		tcp_arm_bound(tc, now_us);
 		break;
 	case TCP_CLOSING:
 		tcp_enter_time_wait(tc, now_us);

@@ -278,7 +278,7 @@ static bool output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struc
 
 bool tcp_output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struct tcp_tx *tx)
 {
-	if (tcp_timer_on(tc, TCP_TIMER_DELACK) && tc->deadline_us[TCP_TIMER_DELACK] <= now_us) {
+	if (tcp_timer_due(tc, TCP_TIMER_DELACK, now_us)) {
 		tcp_timer_off(tc, TCP_TIMER_DELACK);
 		tc->ack_now = true;
 	}

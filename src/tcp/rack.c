@@ -152,7 +152,6 @@ void tcp_arm_tlp(struct tcp_conn *tc, uint64_t now_us)
 
 void tcp_tlp_timeout(struct tcp_conn *tc, uint64_t now_us)
 {
-	tcp_timer_off(tc, TCP_TIMER_TLP);
 	if (!tc->flight_bytes || tc->tlp_out || tcp_repairing(tc))
 		return;
 	tc->tlp_due = true;

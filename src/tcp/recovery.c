@@ -300,7 +300,6 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 
 void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us)
 {
-	tcp_timer_off(tc, TCP_TIMER_REORDER);
 	if (tc->frto_hold) {
 		/* New data did go out: its ACK decides, or the next timeout. */
 		if (seq32_gt(tc->snd_nxt, tc->recovery_end))

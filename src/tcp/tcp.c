@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of an endpoint: opening, closing, the state machine's one setter, and
- * the dispatch of timers (RFC 9293, sections 3.5, 3.6 and 3.10).
+ * The life of an endpoint: opening, closing, and the state machine's one setter (RFC 9293,
+ * sections 3.5, 3.6 and 3.10).
  */
 #include <assert.h>
 #include <string.h>
@@ -48,9 +48,10 @@ void tcp_set_state(struct tcp_conn *tc, enum tcp_state state)
 	log_debug("tcp %08x/%08x: %s -> %s", tc->iss, tc->irs, tcp_state_name(tc->state),
 		  tcp_state_name(state));
 	tc->state = state;
-	if (state == TCP_CLOSED) {
-		for (int i = 0; i < TCP_TIMER_MAX; i++)
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		if (!tcp_timer_allowed(tc, i))
 			tcp_timer_off(tc, i);
+	if (state == TCP_CLOSED) {
 		tc->syn_due = tc->tlp_due = tc->probe_due = tc->ack_now = false;
 		tc->keepalive_due = false;
 	}
@@ -277,9 +278,6 @@ void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us)
 {
 	tcp_set_state(tc, TCP_TIME_WAIT);
 	tc->events |= TCP_EVENT_CLOSED;
-	for (int i = 0; i < TCP_TIMER_MAX; i++)
-		if (i != TCP_TIMER_DELACK)
-			tcp_timer_off(tc, i);
 	tc->keepalive_due = false;
 	tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.time_wait_us;
 }
@@ -289,130 +287,6 @@ void tcp_give_up(struct tcp_conn *tc)
 	counter_inc(tc->env->counters, CNT_TCP_TIMEOUT);
 	tc->events |= TCP_EVENT_TIMEOUT;
 	tcp_set_state(tc, TCP_CLOSED);
-}
-
-/* ---- time -------------------------------------------------------------------------- */
-
-void tcp_heard(struct tcp_conn *tc, uint64_t now_us)
-{
-	tc->keepalive_due = false;
-	tc->keepalive_unanswered = 0;
-	if (tc->cfg.keepalive_idle_us && tc->state < TCP_TIME_WAIT)
-		tc->deadline_us[TCP_TIMER_KEEPALIVE] = now_us + tc->cfg.keepalive_idle_us;
-}
-
-static bool needs_state_timer(const struct tcp_conn *tc)
-{
-	return tc->state == TCP_FIN_WAIT_2 && tc->orphan && !tcp_timer_on(tc, TCP_TIMER_STATE);
-}
-
-uint64_t tcp_deadline(const struct tcp_conn *tc)
-{
-	uint64_t first = tcp_pace_deadline(tc);
-
-	/* The caller set a flag since: tcp_timeout() starts the timer for it. */
-	if (needs_state_timer(tc) ||
-	    (tcp_needs_persist(tc) && !tcp_timer_on(tc, TCP_TIMER_PERSIST)))
-		return 0;
-	for (int i = 0; i < TCP_TIMER_MAX; i++)
-		if (tc->deadline_us[i] < first)
-			first = tc->deadline_us[i];
-	return first;
-}
-
-static void rto_timeout(struct tcp_conn *tc, uint64_t now_us)
-{
-	tcp_timer_off(tc, TCP_TIMER_RTO);
-	if (tc->state == TCP_SYN_SENT || tc->state == TCP_SYN_RECEIVED) {
-		/* Not counted: SYN/ACKs that answered a repeated SYN. */
-		if (tc->unanswered >= tc->cfg.syn_retries) {
-			tcp_give_up(tc);
-			return;
-		}
-		tc->unanswered++;
-		tc->syn_due = true;
-		tc->backoff++;
-		tc->timeouts++;
-		tcp_arm_rto(tc, now_us);
-		return;
-	}
-	if (list_empty(&tc->records))
-		return;
-	if (tc->unanswered >= tc->cfg.retries) {
-		tcp_give_up(tc);
-		return;
-	}
-	tc->unanswered++;
-	tcp_recovery_rto(tc, now_us);
-}
-
-static void persist_timeout(struct tcp_conn *tc, uint64_t now_us)
-{
-	tcp_timer_off(tc, TCP_TIMER_PERSIST);
-	if (!tcp_needs_persist(tc))
-		return;
-	/* A peer that answers may keep its window shut for ever (3.8.6.1). */
-	if (tc->unanswered >= tc->cfg.retries) {
-		tcp_give_up(tc);
-		return;
-	}
-	tc->unanswered++;
-	tc->probe_due = true;
-	if (tc->persist_backoff < UINT8_MAX)
-		tc->persist_backoff++;
-	tcp_arm_persist(tc, now_us);
-}
-
-static void keepalive_timeout(struct tcp_conn *tc, uint64_t now_us)
-{
-	/* What is outstanding, or a shut window, has a timer that finds out sooner. */
-	if (tc->flight_bytes || tcp_needs_persist(tc)) {
-		tcp_heard(tc, now_us);
-		return;
-	}
-	if (tc->keepalive_unanswered >= tc->cfg.keepalive_probes) {
-		tcp_give_up(tc);
-		return;
-	}
-	tc->keepalive_unanswered++;
-	tc->keepalive_due = true;
-	tc->deadline_us[TCP_TIMER_KEEPALIVE] = now_us + tc->cfg.keepalive_interval_us;
-}
-
-static void state_timeout(struct tcp_conn *tc)
-{
-	if (tc->state == TCP_FIN_WAIT_2)
-		tc->events |= TCP_EVENT_TIMEOUT;
-	tcp_set_state(tc, TCP_CLOSED);
-}
-
-static bool due(const struct tcp_conn *tc, enum tcp_timer t, uint64_t now_us)
-{
-	return tc->deadline_us[t] <= now_us && tcp_timer_on(tc, t);
-}
-
-void tcp_timeout(struct tcp_conn *tc, uint64_t now_us)
-{
-	tcp_pace_refill(tc, now_us);
-	if (due(tc, TCP_TIMER_DELACK, now_us)) {
-		tcp_timer_off(tc, TCP_TIMER_DELACK);
-		tc->ack_now = true;
-	}
-	if (due(tc, TCP_TIMER_REORDER, now_us))
-		tcp_recovery_reorder_timeout(tc, now_us);
-	if (due(tc, TCP_TIMER_TLP, now_us))
-		tcp_tlp_timeout(tc, now_us);
-	if (due(tc, TCP_TIMER_RTO, now_us))
-		rto_timeout(tc, now_us);
-	if (due(tc, TCP_TIMER_PERSIST, now_us))
-		persist_timeout(tc, now_us);
-	if (due(tc, TCP_TIMER_KEEPALIVE, now_us))
-		keepalive_timeout(tc, now_us);
-	if (due(tc, TCP_TIMER_STATE, now_us))
-		state_timeout(tc);
-	tcp_arm_persist(tc, now_us);
-	if (needs_state_timer(tc))
-		tc->deadline_us[TCP_TIMER_STATE] = now_us + tc->cfg.fin_wait2_us;
 }
 
 /* ---- the rest ---------------------------------------------------------------------- */
@@ -481,6 +355,8 @@ void tcp_check(const struct tcp_conn *tc)
 	}
 	assert(listed == in_network);
 
+	for (int i = 0; i < TCP_TIMER_MAX; i++)
+		assert(!tcp_timer_on(tc, i) || tcp_timer_allowed(tc, i));
 	if (tc->state == TCP_CLOSED)
 		return;
 	if (flight)

@@ -22,7 +22,7 @@
  *	while (n = min(tcp_send_room(), data)) { tcp_send(); ...the same }
  *	arm a timer for tcp_deadline()
  *
- * Files: tcp.c (life and state), input.c (RFC 9293 section 3.10.7), output.c,
+ * Files: tcp.c (life and state), timers.c (deadlines), input.c (RFC 9293, 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
  * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, mtu.c, rtt.c (RFC 6298),
  * cc_*.c, coupling.c (what endpoints of one connection know of each other), timewait.c.
@@ -56,12 +56,12 @@ enum tcp_state {                /* RFC 9293, section 3.3.2 */
 };
 const char *tcp_state_name(enum tcp_state state);
 
-enum tcp_timer {
-	TCP_TIMER_RTO,          /* retransmission (also of SYN, SYN/ACK and FIN) */
-	TCP_TIMER_TLP,          /* tail loss probe */
-	TCP_TIMER_REORDER,      /* RACK: until a gap counts as a loss */
-	TCP_TIMER_PERSIST,      /* zero-window probe */
+enum tcp_timer {                /* in the order of being served, see timers.c */
 	TCP_TIMER_DELACK,
+	TCP_TIMER_REORDER,      /* RACK: until a gap counts as a loss */
+	TCP_TIMER_TLP,          /* tail loss probe */
+	TCP_TIMER_RTO,          /* retransmission (also of SYN, SYN/ACK and FIN) */
+	TCP_TIMER_PERSIST,      /* zero-window probe */
 	TCP_TIMER_KEEPALIVE,    /* probe of a peer that has been silent for long */
 	TCP_TIMER_STATE,        /* end of TIME-WAIT, or of a FIN-WAIT-2 nobody owns */
 	TCP_TIMER_MAX,

@@ -83,12 +83,19 @@ void tcp_set_state(struct tcp_conn *tc, enum tcp_state state);
 void tcp_established(struct tcp_conn *tc, uint64_t now_us);
 void tcp_enter_time_wait(struct tcp_conn *tc, uint64_t now_us);
 void tcp_give_up(struct tcp_conn *tc);
-/* The peer has shown that it lives: the next keepalive is far away. */
-void tcp_heard(struct tcp_conn *tc, uint64_t now_us);
 /* The window that a connection begins with. */
 void tcp_init_window(struct tcp_conn *tc, uint64_t now_us);
 /* The peer's options of a SYN or SYN/ACK. */
 void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us);
+
+/* timers.c */
+/* Whether it may run in the present state. */
+bool tcp_timer_allowed(const struct tcp_conn *tc, enum tcp_timer t);
+bool tcp_timer_due(const struct tcp_conn *tc, enum tcp_timer t, uint64_t now_us);
+/* FIN-WAIT-2 lasts only so long from now on, if nobody owns it. */
+void tcp_arm_bound(struct tcp_conn *tc, uint64_t now_us);
+/* The peer has shown that it lives: the next keepalive is far away. */
+void tcp_heard(struct tcp_conn *tc, uint64_t now_us);
 
 /* output.c */
 void tcp_arm_rto(struct tcp_conn *tc, uint64_t now_us);
