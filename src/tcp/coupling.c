@@ -33,7 +33,7 @@ void tcp_coupling_leave(struct tcp_conn *tc)
 
 bool tcp_coupling_is_active(const struct tcp_conn *tc, uint64_t now_us)
 {
-	if (!tc->srtt_us || tc->backoff > 1)
+	if (!tc->srtt_us || tc->unanswered > 1)
 		return false;
 	return tc->flight_bytes || (tc->last_send_us && now_us - tc->last_send_us < tc->rto_us);
 }

@@ -297,7 +297,6 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 		tc->bytes_acked += a.acked_bytes - (tc->fin_acked && tc->fin_sent &&
 						    a.ack == tc->snd_nxt);
 		tc->snd_una = a.ack;
-		tc->backoff = 0;
 		rx->ack_advanced = true;
 	}
 	if (tc->sack_on && p->tcp.opt.sack_count)

@@ -313,8 +313,9 @@ void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us)
 void tcp_recovery_rto(struct tcp_conn *tc, uint64_t now_us)
 {
 	struct tcp_record *r, *head = list_first(&tc->records, struct tcp_record, by_seq);
+	/* Not if it is the same segment's again: something was acknowledged since. */
 	bool first = tc->recovery == TCP_RECOVERY_NONE ||
-		     (tc->recovery == TCP_RECOVERY_RTO && !tc->backoff);
+		     (tc->recovery == TCP_RECOVERY_RTO && tc->unanswered <= 1);
 
 	assert(head);
 	tc->timeouts++;

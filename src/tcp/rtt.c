@@ -2,6 +2,10 @@
 /*
  * Round-trip time and retransmission timeout (RFC 6298).
  *
+ * A timeout that was backed off stays so until there is a measurement, and what was sent more
+ * than once gives none unless by timestamps: both halves of Karn's algorithm.  Without the
+ * second, a path that has become slower than the timeout would have each segment repeated.
+ *
  * The minimum timeout bounds the variance term rather than the sum: on a steady
  * long path a plain bound would leave no slack for a delayed acknowledgement.
  * The minimum RTT is kept over five minutes (RFC 8985, section 6.2, step 1).
@@ -28,6 +32,7 @@ static void set_rto(struct tcp_conn *tc)
 	uint64_t rto, var = 4ull * tc->rttvar_us;
 
 	tc->tlp_measured = true;
+	tc->backoff = 0;
 	if (var < tc->cfg.rto_min_us)
 		var = tc->cfg.rto_min_us;
 	rto = tc->srtt_us + var;

@@ -228,7 +228,7 @@ struct tcp_conn {
 	uint32_t srtt_us, rttvar_us, rto_us;
 	uint32_t min_rtt_us;
 	uint64_t min_rtt_stamp_us;
-	uint8_t backoff;
+	uint8_t backoff;                /* doublings of rto_us, until it is measured anew */
 
 	/* loss detection and recovery */
 	struct {

@@ -185,11 +185,11 @@ static void check_alone(const char *name)
 	expect_linked(1);
 	/* Its path is dead: a timeout was repeated. */
 	tc[1].flight_bytes = MSS;
-	tc[1].backoff = 1;
+	tc[1].unanswered = 1;
 	expect_linked(0);
-	tc[1].backoff = 2;
+	tc[1].unanswered = 2;
 	expect_reno(0, 10);
-	tc[1].backoff = 0;
+	tc[1].unanswered = 0;
 	/* It ends. */
 	tcp_coupling_leave(&tc[1]);
 	tcp_coupling_leave(&tc[1]);

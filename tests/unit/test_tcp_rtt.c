@@ -49,11 +49,79 @@ START_TEST(karn)
 	expect(TCP_ACK, 1, 1, 1000);
 	ck_assert_uint_eq(tc.backoff, 1);
 	now += 3 * MS;
-	/* Of which transmission? Without timestamps there is no telling. */
+	/* Of which transmission? Without timestamps there is no telling, so the timeout that
+	 * was backed off is all that is known, until something is acknowledged that was sent
+	 * once (RFC 6298, section 5). */
 	input(seg(TCP_ACK, 1, 1001, 0));
 	ck_assert_uint_eq(tc.srtt_us, srtt);
-	ck_assert_uint_eq(tc.backoff, 0);
+	ck_assert_uint_eq(tc.backoff, 1);
 	ck_assert_uint_eq(tcp_deadline(&tc), TIMER_NEVER);
+	send_data(1000);
+	ck_assert_uint_eq(tc.deadline_us[TCP_TIMER_RTO], now + 2 * tc.rto_us);
+	now += 12 * MS;
+	input(seg(TCP_ACK, 1, 2001, 0));
+	ck_assert_uint_ne(tc.srtt_us, srtt);
+	ck_assert_uint_eq(tc.backoff, 0);
+	send_data(1000);
+	ck_assert_uint_eq(tc.deadline_us[TCP_TIMER_RTO], now + tc.rto_us);
+	finish();
+}
+END_TEST
+
+/* The path has become slower than the timeout, and only one segment at a time is sent: each
+ * would be repeated in vain for ever, if what is known of the path were the round trip alone. */
+START_TEST(slow_path_is_learnt)
+{
+	uint32_t acked = 0;
+
+	establish();
+	for (int i = 0; i < 12; i++) {
+		uint64_t answer_us = now + 2 * SEC;
+
+		send_data(100);
+		acked += 100;
+		while (tcp_deadline(&tc) < answer_us) {
+			fire();
+			while (output())
+				;
+		}
+		now = answer_us;
+		input(seg(TCP_ACK, 1, 1 + acked, 0));
+		ck_assert(!tc.flight_bytes);
+	}
+	ck_assert_uint_le(COUNT(TCP_RTO), 8);
+	ck_assert_uint_gt(tc.srtt_us, SEC);
+	finish();
+}
+END_TEST
+
+/* Timeouts with progress between them are of different segments: each is a congestion event of
+ * its own, and reduces ssthresh anew (RFC 5681, section 3.1), whatever the timer stands at. */
+START_TEST(progress_between_timeouts)
+{
+	uint32_t ssthresh;
+
+	establish();
+	for (int i = 0; i < 4; i++)
+		send_data(400);
+	tc.tlp_out = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 400);
+	ssthresh = tc.ssthresh_bytes;
+	/* The same once more: nothing is reduced. */
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 400);
+	ck_assert_uint_eq(tc.ssthresh_bytes, ssthresh);
+	ck_assert(!tc.frto);
+	now += 3 * MS;
+	input(seg(TCP_ACK, 1, 401, 0));
+	ck_assert_uint_eq(tc.backoff, 2);
+	expect(TCP_ACK, 401, 1, 400);
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	ck_assert(tc.frto);
 	finish();
 }
 END_TEST
@@ -102,4 +170,5 @@ START_TEST(eifel)
 }
 END_TEST
 
-UNIT_MAIN("tcp rtt", formula, karn, timestamps_tell, eifel)
+UNIT_MAIN("tcp rtt", formula, karn, slow_path_is_learnt, progress_between_timeouts,
+	  timestamps_tell, eifel)
