@@ -58,7 +58,7 @@ static bool draw_key(const struct stateless *st, const struct seed *s, uint8_t v
 
 static unsigned mss_index(const struct packet *syn)
 {
-	uint16_t mss = syn->tcp.opt.has_mss ? syn->tcp.opt.mss : 536;
+	uint16_t mss = tcp_syn_mss(syn);
 	unsigned i = sizeof(mss_table) / sizeof(mss_table[0]) - 1;
 
 	while (i && mss_table[i] > mss)

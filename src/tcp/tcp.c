@@ -114,18 +114,23 @@ void tcp_init_window(struct tcp_conn *tc, uint64_t now_us)
 	tc->cfg.cc->init(tc, now_us);
 }
 
+uint16_t tcp_syn_mss(const struct packet *syn)
+{
+	if (syn->tcp.opt.has_mss)
+		return syn->tcp.opt.mss;
+	return ip_addr_is_v4(&syn->tuple.src.addr) ? 536 : 1220;
+}
+
 void tcp_take_syn_options(struct tcp_conn *tc, const struct packet *p, uint64_t now_us)
 {
 	const struct tcp_options *o = &p->tcp.opt;
-	uint32_t mss = o->has_mss ? o->mss : TCP_MSS_DEFAULT;
-
 	tc->irs = p->tcp.seq;
 	tc->rcv_nxt = tc->rcv_adv = tc->last_ack_sent = tc->irs + 1;
 	if (tc->active)                         /* what our SYN announced */
 		tc->rcv_adv += tc->rcv_wnd < UINT16_MAX ? tc->rcv_wnd : UINT16_MAX;
 	/* Not from zero: what lies before the first byte has an offset too. */
 	tc->rcv_offset = (1ull << 32) + tc->rcv_nxt;
-	tcp_mtu_init(tc, mss);
+	tcp_mtu_init(tc, tcp_syn_mss(p));
 	tcp_ecn_syn(tc, p->tcp.flags);
 	tc->sack_on = tc->cfg.sack && o->sack_permitted;
 	tc->wscale_on = o->has_wscale;

@@ -299,6 +299,10 @@ struct tcp_conn {
 	uint32_t segments_in, segments_out, timeouts;
 };
 
+/* The segment size that a SYN or SYN/ACK announces, or by its silence implies (RFC 9293,
+ * section 3.7.1). */
+uint16_t tcp_syn_mss(const struct packet *syn);
+
 /* ---- life ----------------------------------------------------------------- */
 
 /*

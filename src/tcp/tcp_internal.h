@@ -19,7 +19,6 @@
 #define TCP_PAWS_EXPIRY_US  (24ull * 24 * 3600 * 1000000)
 #define TCP_DUP_THRESH      3u
 #define TCP_MSS_MIN         88u         /* of any peer or path: options fit, with data */
-#define TCP_MSS_DEFAULT     536u        /* RFC 9293, section 3.7.1 */
 #define TCP_RTO_INITIAL_US  1000000u    /* RFC 6298, section 2 */
 #define TCP_OOO_CHUNKS      1024u       /* gaps kept in reassembly */
 #define TCP_CWND_MAX        (1u << 30)

@@ -65,8 +65,16 @@ START_TEST(syn_defaults)
 {
 	struct packet *p;
 
+	/* What a peer takes that does not say (RFC 9293, section 3.7.1). */
 	setup();
 	p = seg(TCP_SYN, 0, 0, 0);
+	ck_assert_int_eq(ip_addr_parse("2001:db8::1", &p->tuple.src.addr), 0);
+	tcp_init_passive(&tc, &env, &cfg, p, our_iss, 0, now);
+	ck_assert_uint_eq(tc.mss, 1220);
+	finish();
+	setup();
+	p = seg(TCP_SYN, 0, 0, 0);
+	ck_assert_int_eq(ip_addr_parse("192.0.2.1", &p->tuple.src.addr), 0);
 	establish_from(p);
 	ck_assert_uint_eq(tc.mss, 536);
 	ck_assert(!tc.sack_on && !tc.wscale_on && !tc.ts_on);
