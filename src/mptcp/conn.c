@@ -254,7 +254,12 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 		iss_ts[1] = drawn->ts_offset;
 		cfg.timestamps = true;
 	} else {
+		const uint32_t *after = conn->env->iss_after;
+
 		conn->env->random(conn->env->ctx, iss_ts, sizeof(iss_ts));
+		/* Anywhere in the quarter of the numbers behind it. */
+		if (after && !seq32_gt(iss_ts[0], *after))
+			iss_ts[0] = *after + 1 + (iss_ts[0] >> 2);
 	}
 	tcp_init_passive(&sf->tcp, &conn->env->tcp, &cfg, syn, iss_ts[0], iss_ts[1], now_us);
 	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);

@@ -116,6 +116,9 @@ struct mptcp_env {
 	void (*random)(void *ctx, void *buf, size_t len);
 	/* Whether a token drawn for a new connection may be used here (unique). */
 	bool (*token_usable)(void *ctx, uint32_t token);
+	/* Set by the caller around a SYN that ends TIME-WAIT: the sequence number that ours
+	 * must come behind (RFC 9293, section 3.6.1).  NULL: any. */
+	const uint32_t *iss_after;
 	struct list free_maps;          /* struct mptcp_map, for reuse */
 	uint32_t free_map_count;
 };

@@ -325,7 +325,8 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 	}
 	if (!may_begin(proxy, p, &why, now_us))
 		return pass_syn(proxy, p, why, now_us);
-	if (half_open(proxy) >= proxy->config->stateless_half_open &&
+	/* A drawn sequence number would not heed an old connection's. */
+	if (half_open(proxy) >= proxy->config->stateless_half_open && !proxy->env.iss_after &&
 	    answer_stateless(proxy, service, p, now_us))
 		return PROXY_TAKE;
 	switch (session_begin(proxy, service, p, data, len, NULL, now_us)) {
@@ -447,9 +448,10 @@ static enum proxy_verdict handle_unknown(struct proxy *proxy, const struct packe
 
 /* ---- old flows -------------------------------------------------------------- */
 
-/* Returns whether the packet is dealt with; if not, the flow is not known any more. */
+/* Returns whether the packet is dealt with; if not, the flow is not known any more, and
+ * *snd_nxt is the next sequence number that it would have sent. */
 static bool handle_timewait(struct proxy *proxy, struct flow *f, const struct packet *p,
-			    uint64_t now_us)
+			    uint32_t *snd_nxt, uint64_t now_us)
 {
 	uint64_t until_us = f->tw.until_us;
 	struct tcp_header h = { .flags = 0 };
@@ -468,6 +470,7 @@ static bool handle_timewait(struct proxy *proxy, struct flow *f, const struct pa
 		break;
 	case TCP_TIMEWAIT_NEW:
 		/* If it is passed on, that forgets the flow; if not, it is caught again. */
+		*snd_nxt = f->tw.snd_nxt;
 		flowtable_remove(&proxy->flows, f);
 		return false;
 	}
@@ -571,6 +574,8 @@ static enum proxy_verdict handle_malformed(struct proxy *proxy, const uint8_t *d
 enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
 				  bool checksum_known, enum packet_origin origin, uint64_t now_us)
 {
+	enum proxy_verdict verdict;
+	uint32_t snd_nxt;
 	struct packet p;
 	struct flow *f;
 	int err;
@@ -592,17 +597,22 @@ enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size
 		if (checksum_bad(proxy, &p, checksum_known))
 			return PROXY_TAKE;
 		if (f->kind == FLOW_SUBFLOW) {
-			enum proxy_verdict verdict = session_packet(f->session, f->sf, &p, now_us);
-
+			verdict = session_packet(f->session, f->sf, &p, now_us);
 			if (verdict == PROXY_PASS)
 				note_passed(proxy, &p, now_us);
 			return verdict;
 		}
-		if (f->kind == FLOW_TIMEWAIT ? handle_timewait(proxy, f, &p, now_us)
-					     : handle_closed(proxy, f, &p))
+		if (f->kind == FLOW_TIMEWAIT) {
+			if (handle_timewait(proxy, f, &p, &snd_nxt, now_us))
+				return PROXY_TAKE;
+			proxy->env.iss_after = &snd_nxt;
+		} else if (handle_closed(proxy, f, &p)) {
 			return PROXY_TAKE;
+		}
 	}
-	return handle_unknown(proxy, &p, data, len, checksum_known, origin, now_us);
+	verdict = handle_unknown(proxy, &p, data, len, checksum_known, origin, now_us);
+	proxy->env.iss_after = NULL;
+	return verdict;
 }
 
 enum proxy_verdict proxy_packet(struct proxy *proxy, const uint8_t *data, size_t len,

@@ -7,6 +7,7 @@
 #include "proxy_world.h"
 
 #include "base/log.h"
+#include "base/seq.h"
 #include "proxy/limits.h"
 #include "proxy/robbed.h"
 #include "wire/bytes.h"
@@ -975,8 +976,8 @@ START_TEST(old_flows_answer)
 END_TEST
 
 /* A session that ends by FINs from both sides leaves its flow in TIME-WAIT; returns
- * the sequence number that is expected on it. */
-static uint32_t leave_time_wait(void)
+ * the sequence number that is expected on it, and in *snd_nxt the next of ours. */
+static uint32_t leave_time_wait(uint32_t *snd_nxt)
 {
 	struct packet p;
 
@@ -994,13 +995,14 @@ static uint32_t leave_time_wait(void)
 	ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &p), 0);
 	ck_assert_uint_eq(p.tcp.flags, TCP_ACK);
 	wire_clear(&w.down);
+	*snd_nxt = p.tcp.seq;
 	return p.tcp.ack;
 }
 
 /* RFC 9293, section 3.10.7.4 */
 START_TEST(time_wait_answers)
 {
-	uint32_t seq = leave_time_wait();
+	uint32_t snd_nxt, seq = leave_time_wait(&snd_nxt);
 
 	ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, seq, false, 0), PROXY_TAKE);
 	ck_assert_uint_eq(w.down.count, 0);
@@ -1011,11 +1013,32 @@ START_TEST(time_wait_answers)
 	ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, seq, false, 0), PROXY_PASS);
 	world_end();
 
-	seq = leave_time_wait();
+	seq = leave_time_wait(&snd_nxt);
 	ck_assert_int_eq(give("192.0.2.1:4000", TCP_SYN, seq + 1000, true, 0), PROXY_TAKE);
 	ck_assert_int_eq(w.opened, 2);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
 	world_end();
+}
+END_TEST
+
+/* A SYN that ends TIME-WAIT: what is left of the old connection on its way to the client must
+ * not fit the new one, so that one begins behind it (RFC 9293, section 3.6.1). */
+START_TEST(time_wait_reopens_behind_the_old)
+{
+	for (uint64_t i = 0; i < 16; i++) {
+		uint32_t snd_nxt, seq = leave_time_wait(&snd_nxt);
+		struct packet p;
+
+		w.seed = i;
+		ck_assert_int_eq(give("192.0.2.1:4000", TCP_SYN, seq + 1000, true, 0), PROXY_TAKE);
+		connected(1, 0);
+		ck_assert_uint_eq(w.down.count, 1);
+		ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &p), 0);
+		ck_assert_uint_eq(p.tcp.flags & (TCP_SYN | TCP_ACK), TCP_SYN | TCP_ACK);
+		ck_assert_msg(seq32_geq(p.tcp.seq, snd_nxt), "round %llu: %u after %u",
+			      (unsigned long long)i, p.tcp.seq, snd_nxt);
+		world_end();
+	}
 }
 END_TEST
 
@@ -1119,4 +1142,5 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  joins_under_way_are_bounded_for_each_client,
 	  endpoints_are_announced_to_whom_they_help, endpoints_come_and_go, path_mtu_is_believed_with_care,
 	  old_flows_answer, time_wait_answers,
+	  time_wait_reopens_behind_the_old,
 	  arbitrary_packets_do_no_harm, status_lists_sessions, config_is_replaced)
