@@ -15,8 +15,8 @@
 #define ENDLESS_BYTES (1ull << 50)
 #define TURNS_MAX     100000
 #define COLUMNS_MAX   12
-/* IP, TCP, timestamps, and a DSS with 8-byte DSN and 4-byte DATA_ACK. */
-#define HEADER_BYTES  (20 + 20 + 12 + 20)
+/* IP, TCP, and a DSS with 8-byte DSN and 4-byte DATA_ACK. */
+#define HEADER_BYTES  (20 + 20 + 24)
 
 static const struct experiment *const lists[] = { exp_coupled, exp_paths, exp_single };
 
@@ -136,6 +136,7 @@ static bool build(struct exp_run *r)
 	bool ends = false;
 
 	scenario_default(s, true);
+	s->cfg[0].tcp.timestamps = s->cfg[1].tcp.timestamps = false;    /* as the daemon's */
 	s->seed = r->seed;
 	s->name = c->label;
 	s->check_every = 1000;
