@@ -519,6 +519,44 @@ static inline void establish(void)
 	ck_assert_int_eq(w.conn->mode, MPTCP_MODE_MPTCP);
 }
 
+static inline void world_begin_established(void)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	establish();
+}
+
+/* `bytes` is all that the client, or server 0, has to say from now on. */
+static inline void client_sends_all(uint64_t bytes)
+{
+	w.to_send = bytes;
+	w.shut = true;
+	client_turn();
+}
+
+static inline void server_sends_all(uint64_t bytes)
+{
+	w.server[0].out_total = bytes;
+	w.server[0].fin = true;
+}
+
+/* Both do, and all of it arrives. */
+static inline void exchange_all(uint64_t bytes)
+{
+	server_sends_all(bytes);
+	client_sends_all(bytes);
+	run(20 * SECOND);
+	ck_assert_uint_eq(w.server[0].in, bytes);
+	ck_assert_uint_eq(w.received, bytes);
+}
+
+/* The only session is gone, and its server was told: by an end of stream or a reset. */
+static inline void expect_ended(bool reset)
+{
+	ck_assert(w.server[0].closed);
+	ck_assert_int_eq(w.server[0].reset, reset);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+}
+
 static inline uint64_t count(enum counter_id id)
 {
 	return w.counters.v[id];

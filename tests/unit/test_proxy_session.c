@@ -82,8 +82,7 @@ START_TEST(client_gives_up_while_connecting)
 	world_begin(PROXY_CONNECT_FIRST);
 	give_capable("192.0.2.1:4000");
 	ck_assert_int_eq(give("192.0.2.1:4000", TCP_RST, 1001, false, 0), PROXY_TAKE);
-	ck_assert(w.server[0].closed && w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(true);
 	world_end();
 }
 END_TEST
@@ -94,8 +93,7 @@ START_TEST(handshake_is_bounded)
 	give_capable("192.0.2.1:4000");
 	connected(0, 0);
 	run(300 * SECOND);
-	ck_assert(w.server[0].closed && w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(true);
 	world_end();
 }
 END_TEST
@@ -303,8 +301,7 @@ START_TEST(plain_syn_steps_aside)
 		if (answered)
 			connected(0, 0);
 		ck_assert_int_eq(give("192.0.2.1:4000", TCP_SYN, 1000, false, 0), PROXY_PASS);
-		ck_assert(w.server[0].closed && w.server[0].reset);
-		ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+		expect_ended(true);
 		ck_assert_uint_eq(count(CNT_STEP_ASIDE_PLAIN_SYN), 1);
 		/* What follows belongs to the plain connection. */
 		ck_assert_int_eq(give("192.0.2.1:4000", TCP_ACK, 1001, false, 0), PROXY_PASS);
@@ -320,8 +317,7 @@ END_TEST
 
 START_TEST(both_ways_client_ends_first)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.to_send = 3000000;
 	w.shut = true;
 	w.server[0].out_total = 2000000;
@@ -338,8 +334,7 @@ START_TEST(both_ways_client_ends_first)
 	run(5 * SECOND);
 	ck_assert_uint_eq(w.received, 2500000);
 	ck_assert(w.events & MPTCP_EVENT_FIN);
-	ck_assert(w.server[0].closed && !w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(false);
 	ck_assert_uint_eq(count(CNT_SESSIONS_DONE), 1);
 	ck_assert_uint_eq(count(CNT_BYTES_TO_SERVER), 3000000);
 	ck_assert_uint_eq(count(CNT_BYTES_TO_CLIENT), 2500000);
@@ -355,23 +350,18 @@ END_TEST
 
 START_TEST(server_ends_first)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
-	w.server[0].out_total = 700000;
-	w.server[0].fin = true;
+	world_begin_established();
+	server_sends_all(700000);
 	run(5 * SECOND);
 	ck_assert_uint_eq(w.received, 700000);
 	ck_assert(w.events & MPTCP_EVENT_FIN);
 	ck_assert(!w.server[0].closed);
 	run(1000 * SECOND);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
-	w.to_send = 400000;
-	w.shut = true;
-	client_turn();
+	client_sends_all(400000);
 	run(20 * SECOND);
 	ck_assert_uint_eq(w.server[0].in, 400000);
-	ck_assert(w.server[0].closed && !w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(false);
 	ck_assert_uint_eq(count(CNT_SESSIONS_DONE), 1);
 	world_end();
 }
@@ -379,19 +369,16 @@ END_TEST
 
 START_TEST(partial_reads_and_writes)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].io_max = 777;
 	w.to_send = 300000;
 	w.shut = true;
-	w.server[0].out_total = 300000;
-	w.server[0].fin = true;
+	server_sends_all(300000);
 	run(60 * SECOND);
 	ck_assert_uint_eq(w.server[0].in, 300000);
 	ck_assert_uint_eq(w.received, 300000);
 	ck_assert_uint_gt(count(CNT_COPIED_BYTES), 0);
-	ck_assert(w.server[0].closed && !w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(false);
 	world_end();
 }
 END_TEST
@@ -445,13 +432,10 @@ END_TEST
 
 START_TEST(client_leaves_bytes_behind)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].room = 0;
 	w.server[0].fin = true;
-	w.to_send = 100000;
-	w.shut = true;
-	client_turn();
+	client_sends_all(100000);
 	run(30 * SECOND);
 	/* The client is done, the server has not read: the session waits, not for ever. */
 	ck_assert(w.events & MPTCP_EVENT_CLOSED);
@@ -463,27 +447,22 @@ START_TEST(client_leaves_bytes_behind)
 	w.server[0].room = UINT64_MAX;
 	run(SECOND);
 	ck_assert_uint_eq(w.server[0].in, 100000);
-	ck_assert(w.server[0].closed && !w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(false);
 	world_end();
 }
 END_TEST
 
 START_TEST(server_never_reads_what_is_left)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].room = 0;
 	w.server[0].fin = true;
-	w.to_send = 100000;
-	w.shut = true;
-	client_turn();
+	client_sends_all(100000);
 	/* A server may pause for minutes. */
 	run(600 * SECOND);
 	ck_assert(!w.server[0].closed);
 	run(400 * SECOND);
-	ck_assert(w.server[0].closed && w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(true);
 	ck_assert_uint_eq(count(CNT_SESSIONS_RESET), 1);
 	ck_assert_uint_eq(proxy_memory(w.proxy), 0);
 	world_end();
@@ -503,8 +482,7 @@ START_TEST(memory_runs_out)
 	run(60 * SECOND);
 	/* More was promised than there is: the bound holds, the connection does not. */
 	ck_assert_uint_le(w.memory_peak, (1 << 20) + (1 << 18));
-	ck_assert(w.server[0].closed && w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(true);
 	ck_assert_uint_eq(proxy_memory(w.proxy), 0);
 	world_end();
 }
@@ -515,8 +493,7 @@ END_TEST
 START_TEST(server_resets)
 {
 	for (int writing = 0; writing < 2; writing++) {
-		world_begin(PROXY_CONNECT_FIRST);
-		establish();
+		world_begin_established();
 		w.server[0].error = writing ? EPIPE : ECONNRESET;
 		if (writing) {
 			w.server[0].want_r = false;
@@ -537,8 +514,7 @@ END_TEST
 
 START_TEST(client_resets)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].room = 0;
 	w.to_send = 50000;
 	client_turn();
@@ -580,8 +556,7 @@ START_TEST(robbed_client_is_left_alone)
 	log_set_level(LOG_LEVEL_WARNING);
 	/* What falls back and ends well is none; what is broken is. */
 	for (int broken = 0; broken < 2; broken++) {
-		world_begin(PROXY_CONNECT_FIRST);
-		establish();
+		world_begin_established();
 		w.to_send = 3000;
 		client_turn();
 		rob();
@@ -611,15 +586,13 @@ END_TEST
 
 START_TEST(client_vanishes_with_data_under_way)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.cut = true;
 	mptcp_free(w.conn);
 	w.conn = NULL;
 	w.server[0].out_total = 100000;
 	run(3600 * SECOND);
-	ck_assert(w.server[0].closed && w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(true);
 	world_end();
 }
 END_TEST
@@ -643,11 +616,8 @@ START_TEST(client_that_has_ended_its_stream_vanishes)
 		uint32_t ack = 0;
 		uint64_t begin;
 
-		world_begin(PROXY_CONNECT_FIRST);
-		establish();
-		w.to_send = 100;
-		w.shut = true;
-		client_turn();
+		world_begin_established();
+		client_sends_all(100);
 		run(SECOND);
 		ck_assert(w.server[0].shut);
 		w.server[0].out_total = UINT32_MAX;
@@ -696,8 +666,7 @@ END_TEST
 
 START_TEST(shutdown_tells_the_client)
 {
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].out_total = 100000;
 	proxy_free(w.proxy, w.now);
 	ck_assert(w.server[0].closed && w.server[0].reset);
@@ -726,8 +695,7 @@ START_TEST(accept_first_keeps_early_data)
 	ck_assert(w.server[0].shut);
 	w.server[0].fin = true;
 	run(5 * SECOND);
-	ck_assert(w.server[0].closed && !w.server[0].reset);
-	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
+	expect_ended(false);
 	world_end();
 }
 END_TEST
@@ -757,22 +725,14 @@ START_TEST(joins_find_their_session)
 {
 	struct flow_tuple tx;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	proxy_drain(w.proxy);
 	client_tuple(&tx, "192.0.2.77:5000");
 	ck_assert_ptr_nonnull(mptcp_join_active(w.conn, &tx, 1, false, w.now));
 	client_turn();
 	run(SECOND);
 	ck_assert_uint_eq(count(CNT_MP_JOIN_DONE), 1);
-	w.to_send = 1000000;
-	w.shut = true;
-	w.server[0].out_total = 1000000;
-	w.server[0].fin = true;
-	client_turn();
-	run(20 * SECOND);
-	ck_assert_uint_eq(w.server[0].in, 1000000);
-	ck_assert_uint_eq(w.received, 1000000);
+	exchange_all(1000000);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
 	ck_assert_int_eq(w.opened, 1);
 	run(600 * SECOND);
@@ -817,8 +777,7 @@ START_TEST(joins_under_way_are_bounded_for_each_client)
 	char from[32];
 	uint32_t token;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	token = w.conn->remote_token;
 	for (int i = 0; i < 4; i++) {
 		snprintf(from, sizeof(from), "192.0.2.66:%d", 1000 + i);
@@ -954,8 +913,7 @@ START_TEST(old_flows_answer)
 {
 	struct packet p;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].error = ECONNRESET;
 	run(3 * SECOND);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
@@ -981,8 +939,7 @@ static uint32_t leave_time_wait(uint32_t *snd_nxt)
 {
 	struct packet p;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].fin = true;
 	run(SECOND);
 	w.shut = true;

@@ -150,14 +150,7 @@ static enum proxy_verdict land(uint8_t flags, uint32_t seq, bool capable, uint32
 
 static void transfer_all(void)
 {
-	w.to_send = 1000000;
-	w.shut = true;
-	w.server[0].out_total = 1000000;
-	w.server[0].fin = true;
-	client_turn();
-	run(20 * SECOND);
-	ck_assert_uint_eq(w.server[0].in, 1000000);
-	ck_assert_uint_eq(w.received, 1000000);
+	exchange_all(1000000);
 	ck_assert_uint_eq(load.sessions, 0);
 }
 

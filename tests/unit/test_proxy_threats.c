@@ -391,8 +391,7 @@ START_TEST(blind_packets_do_no_harm)
 {
 	const struct tcp_conn *c, *p;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	c = &mptcp_first_subflow(w.conn)->tcp;
 	p = &mptcp_first_subflow(server_conn(0))->tcp;
 	w.cut = true;
@@ -426,8 +425,7 @@ START_TEST(tiny_fragments_hold_little_memory)
 {
 	const struct tcp_conn *c;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	c = &mptcp_first_subflow(w.conn)->tcp;
 	for (uint32_t i = 0; i < 100000; i++)
 		forge(TCP_ACK, c->snd_nxt + 2 + i * 3, c->rcv_nxt, "x", 1);
@@ -447,8 +445,7 @@ START_TEST(icmp_errors_end_nothing)
 	};
 	uint8_t icmp[1280];
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	w.server[0].out_total = 1000;
 	run(200);               /* a segment is under way */
 	ck_assert_uint_ge(w.down.count, 1);
@@ -485,8 +482,7 @@ START_TEST(guessed_tokens_leave_nothing)
 {
 	uint64_t seed = 5;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	for (int i = 0; i < 20000; i++) {
 		uint32_t token = (uint32_t)unit_random(&seed) | 1;
 
@@ -509,8 +505,7 @@ START_TEST(replayed_join_is_refused)
 	struct packet p;
 	int replayed = 0;
 
-	world_begin(PROXY_CONNECT_FIRST);
-	establish();
+	world_begin_established();
 	join_from("192.0.2.77:5000");
 	/* SYN, and after the SYN/ACK the third ACK. */
 	for (int i = 0; i < 2; i++) {

@@ -43,13 +43,48 @@ static void too_big(uint16_t mss)
 	pair_flush(&p, 0);
 }
 
+/* After a while there is more to send. */
+static void send_more(uint64_t after_us, uint64_t bytes)
+{
+	p.now_us += after_us;
+	p.s[0].total += bytes;
+	pair_flush(&p, 0);
+}
+
+/* The path takes segments of `mss`. */
+static void begin_narrow(uint16_t mss, uint64_t total)
+{
+	begin(total);
+	p.s[0].out.mtu_mss = mss;
+	pair_start(&p, &cfg);
+}
+
+/* ... and a router said so when the first was sent; that was ten minutes ago. */
+static void begin_told(uint16_t mss, uint64_t total)
+{
+	begin_narrow(mss, total);
+	while (!sender()->flight_bytes)
+		ck_assert(pair_step(&p));
+	too_big(mss);
+	run_to(total);
+	p.now_us += 600000000;
+}
+
+/* The path is dead for a while. */
+static void run_past_an_outage(uint64_t total, uint64_t from_us)
+{
+	begin(total);
+	p.s[0].out.down_from_us = from_us;
+	p.s[0].out.down_to_us = 4000000;
+	pair_start(&p, &cfg);
+	run_to(total);
+}
+
 START_TEST(router_says_too_big)
 {
 	uint32_t cwnd;
 
-	begin(3000000);
-	p.s[0].out.mtu_mss = 1360;
-	pair_start(&p, &cfg);
+	begin_narrow(1360, 3000000);
 	while (!sender()->flight_bytes)
 		ck_assert(pair_step(&p));
 	cwnd = sender()->cwnd_bytes;
@@ -77,14 +112,11 @@ START_TEST(word_expires)
 	pair_start(&p, &cfg);
 	run_to(1000000);
 	too_big(1000);
-	p.s[0].total += 1000000;
-	pair_flush(&p, 0);
+	send_more(0, 1000000);
 	run_to(2000000);
 	ck_assert_uint_eq(sender()->mss, 1000);
 	p.counters.v[CNT_TCP_RETRANS] = 0;
-	p.now_us += 600000000;
-	p.s[0].total += 1000000;
-	pair_flush(&p, 0);
+	send_more(600000000, 1000000);
 	run_to(3000000);
 	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
 	ck_assert_uint_eq(sender()->mss, 1460);
@@ -110,14 +142,12 @@ START_TEST(no_probe_beside_sack)
 	pair_flush(&p, 1);
 	while (!sender()->sack_count)
 		ck_assert(pair_step(&p));
-	p.s[0].total += 100000;
-	pair_flush(&p, 0);
+	send_more(0, 100000);
 	ck_assert_uint_gt(sender()->flight_bytes, 0);
 	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 0);
 	while (p.s[0].received < 5000)
 		ck_assert(pair_step(&p));
-	p.s[0].total += 1000000;
-	pair_flush(&p, 0);
+	send_more(0, 1000000);
 	run_to(2100000);
 	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
 	ck_assert_uint_eq(sender()->mss, 1460);
@@ -128,19 +158,11 @@ END_TEST
 /* It still is as narrow: the probe gets lost, which costs a segment and no window. */
 START_TEST(lost_probe_is_no_congestion)
 {
-	begin(1000000);
-	p.s[0].out.mtu_mss = 1000;
-	pair_start(&p, &cfg);
-	while (!sender()->flight_bytes)
-		ck_assert(pair_step(&p));
-	too_big(1000);
-	run_to(1000000);
-	p.now_us += 600000000;
+	begin_told(1000, 1000000);
 	p.counters.v[CNT_TCP_FAST_RECOVERY] = 0;
 	p.counters.v[CNT_TCP_RETRANS] = 0;
 	p.s[0].out.rate_bps = 0;                /* no losses but the probes */
-	p.s[0].total += 19000000;
-	pair_flush(&p, 0);
+	send_more(0, 19000000);
 	run_to(20000000);
 	ck_assert_uint_gt(COUNT(TCP_MTU_PROBE), 2);
 	ck_assert_uint_le(COUNT(TCP_MTU_PROBE), 6);
@@ -158,17 +180,9 @@ END_TEST
 /* The probe itself is told to be too big: what the router names is tried next. */
 START_TEST(probe_told_too_big)
 {
-	begin(1000000);
-	p.s[0].out.mtu_mss = 1000;
-	pair_start(&p, &cfg);
-	while (!sender()->flight_bytes)
-		ck_assert(pair_step(&p));
-	too_big(1000);
-	run_to(1000000);
-	p.now_us += 600000000;
+	begin_told(1000, 1000000);
 	p.s[0].out.mtu_mss = 1400;
-	p.s[0].total += 1000000;
-	pair_flush(&p, 0);
+	send_more(0, 1000000);
 	while (!sender()->mtu.probe)
 		ck_assert(pair_step(&p));
 	ck_assert_uint_eq(sender()->mtu.probe, 1460);
@@ -187,18 +201,14 @@ START_TEST(black_hole)
 {
 	uint64_t from;
 
-	begin(500000);
-	p.s[0].out.mtu_mss = 1300;
-	pair_start(&p, &cfg);
+	begin_narrow(1300, 500000);
 	from = p.now_us;
 	run_to(500000);
 	ck_assert_uint_eq(COUNT(TCP_MTU_BLACK_HOLE), 1);
 	ck_assert_uint_eq(COUNT(TCP_RTO), 2);
 	ck_assert_uint_eq(sender()->mss, 1220);
 	ck_assert_uint_lt(p.now_us - from, 2000000);
-	p.now_us += 10000000;
-	p.s[0].total += 4000000;
-	pair_flush(&p, 0);
+	send_more(10000000, 4000000);
 	run_to(4500000);
 	ck_assert_uint_gt(sender()->mss, 1300 - 40);
 	ck_assert_uint_le(sender()->mss, 1304);
@@ -210,9 +220,7 @@ END_TEST
 /* Narrower than all the usual: down step by step. */
 START_TEST(deep_black_hole)
 {
-	begin(100000);
-	p.s[0].out.mtu_mss = 540;
-	pair_start(&p, &cfg);
+	begin_narrow(540, 100000);
 	run_to(100000);
 	ck_assert_uint_eq(COUNT(TCP_MTU_BLACK_HOLE), 3);
 	ck_assert_uint_eq(sender()->mss, 512);
@@ -223,15 +231,9 @@ END_TEST
 /* It was the path that was dead: one probe, and all is as before. */
 START_TEST(dead_path_comes_back)
 {
-	begin(5000000);
-	p.s[0].out.down_from_us = 1300000;
-	p.s[0].out.down_to_us = 4000000;
-	pair_start(&p, &cfg);
-	run_to(5000000);
+	run_past_an_outage(5000000, 1300000);
 	ck_assert_uint_ge(COUNT(TCP_MTU_BLACK_HOLE), 1);
-	p.now_us += 10000000;
-	p.s[0].total += 1000000;
-	pair_flush(&p, 0);
+	send_more(10000000, 1000000);
 	run_to(6000000);
 	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
 	ck_assert_uint_eq(sender()->mss, 1460);
@@ -242,11 +244,7 @@ END_TEST
 /* Small segments that time out say nothing about large ones. */
 START_TEST(small_segments)
 {
-	begin(100);
-	p.s[0].out.down_from_us = 1015000;
-	p.s[0].out.down_to_us = 4000000;
-	pair_start(&p, &cfg);
-	run_to(100);
+	run_past_an_outage(100, 1015000);
 	ck_assert_uint_ge(COUNT(TCP_RTO), 2);
 	ck_assert_uint_eq(COUNT(TCP_MTU_BLACK_HOLE), 0);
 	ck_assert_uint_eq(sender()->mss, 1460);
