@@ -99,6 +99,13 @@ static bool is_zero(const char *path)
 	return c == '0';
 }
 
+static void put_early_demux_back(void)
+{
+	if (restore_early_demux && set_early_demux('1') == 0)
+		restore_early_demux = false;
+	close_early_demux();
+}
+
 static int stop_early_demux(char *err, size_t err_len)
 {
 	int ret;
@@ -236,6 +243,7 @@ int routes_install(char *err, size_t err_len)
 			 ret == -EPERM ? "CAP_NET_ADMIN is missing" :
 			 ret == -ENETDOWN ? "the device lo is down" : strerror(-ret));
 		remove_all(nl);
+		put_early_demux_back();
 	}
 out:
 	mnl_socket_close(nl);
@@ -250,9 +258,7 @@ void routes_remove(void)
 		remove_all(nl);
 		mnl_socket_close(nl);
 	}
-	if (restore_early_demux && set_early_demux('1') == 0)
-		restore_early_demux = false;
-	close_early_demux();
+	put_early_demux_back();
 }
 
 void routes_check_forwarding(void)

@@ -8,10 +8,23 @@ need_daemon
 lab_test
 bin=$(build_dir) || lab_die "no mptcp-proxyd"
 
+# All that a daemon changes, and its processes.
+state() {
+	on_gw nft list tables
+	on_gw cat /proc/sys/net/ipv4/tcp_early_demux
+	on_gw ip -o link | sed 's/^[0-9]*: //; s/[:@].*//' | sort
+	on_gw ip -o addr show dev lo | grep -o 'inet6* [^ ]*'
+	on_gw ip route show table 19792 2>/dev/null
+	on_gw ip -6 route show table local | grep 3fff
+	ls "$LAB_TMP"/*.sock 2>/dev/null
+	ip netns pids "$NS_G" | wc -l
+}
+
 # attempt NAME COMMAND...: fails, with one line that is not a crash's
 attempt() {
-	local name=$1 rc lines
+	local name=$1 rc lines before
 	shift
+	before=$(state)
 	on_gw timeout 10 "$@" >"$LAB_TMP/err-$name.txt" 2>&1
 	rc=$?
 	cmp_ok $rc '>' 0 "$name: exit status is not 0"
@@ -19,6 +32,7 @@ attempt() {
 	lines=$(grep -c . "$LAB_TMP/err-$name.txt")
 	is "$lines" 1 "$name: one line"
 	diag "$(head -n 5 "$LAB_TMP/err-$name.txt")"
+	is "$(state)" "$before" "$name: nothing left behind"
 }
 daemon_conf "$LAB_TMP/e.conf"
 
@@ -44,12 +58,25 @@ attempt bad-value "$bin/mptcp-proxyd" --check -c "$LAB_TMP/bad.conf"
 like "$(cat "$LAB_TMP/err-bad-value.txt")" "bad.conf.*$line.*max_connections" \
 	"bad-value: file, line and key are named"
 
+on_gw ip link set lo down
+attempt lo-down "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
+like "$(cat "$LAB_TMP/err-lo-down.txt")" "lo is down" "lo-down: the line says so"
+on_gw ip link set lo up
+
+touch "$LAB_TMP/file"
+daemon_conf "$LAB_TMP/bad.conf" proxy.control="$LAB_TMP/file"
+attempt no-socket "$bin/mptcp-proxyd" -c "$LAB_TMP/bad.conf"
+like "$(cat "$LAB_TMP/err-no-socket.txt")" "$LAB_TMP/file" "no-socket: the line names the file"
+check "no-socket: the file is still there" test -f "$LAB_TMP/file"
+
 daemon_start
 daemon_conf "$LAB_TMP/e.conf" proxy.control="$LAB_TMP/other.sock" proxy.device=mptcp1
 attempt queue-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 daemon_conf "$LAB_TMP/e.conf" proxy.control="$LAB_TMP/other.sock" proxy.queue=4310
 attempt device-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 like "$(cat "$LAB_TMP/err-device-in-use.txt")" mptcp0 "device-in-use: the line names the device"
+daemon_conf "$LAB_TMP/e.conf" proxy.device=mptcp1 proxy.queue=4310
+attempt control-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" \
 	"the running daemon was not disturbed"
 is "$(on_gw nft list tables | grep -c mptcp_proxy)" 1 "its ruleset is still there"
