@@ -254,7 +254,8 @@ static int make_directory(const char *path)
 	return mkdir(dirname(copy), 0755) && errno != EEXIST ? -errno : 0;
 }
 
-/* Removes a socket that an earlier run left; -EADDRINUSE if somebody listens. */
+/* Removes a socket that an earlier run left; -EADDRINUSE if somebody listens, -EEXIST if it is
+ * nothing of ours, such as another program's socket of another kind. */
 static int remove_stale(const struct sockaddr_un *addr)
 {
 	struct stat st;
@@ -269,6 +270,8 @@ static int remove_stale(const struct sockaddr_un *addr)
 		return -errno;
 	if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) || errno == EAGAIN)
 		err = -EADDRINUSE;
+	else if (errno != ECONNREFUSED)
+		err = errno == EPROTOTYPE ? -EEXIST : -errno;
 	close(fd);
 	if (!err && unlink(addr->sun_path) && errno != ENOENT)
 		err = -errno;
