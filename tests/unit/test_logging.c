@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The log's sink, when whoever reads it does not keep up: nobody waits for that.
+ */
+#include "daemon/logging.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+static int fds[2], before;      /* the reader's end, the writer's; stderr */
+static char text[1 << 22];
+
+static void begin(bool as_socket)
+{
+	if (as_socket)
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	else
+		ck_assert_int_eq(pipe(fds), 0);
+	before = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(fds[1], STDERR_FILENO), 0);
+	unsetenv("JOURNAL_STREAM");
+	logging_init(LOG_LEVEL_INFO);
+}
+
+/* Puts stderr back, so that a failure can be told. */
+static void end(void)
+{
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* All that waits, as a string. */
+static void read_all(void)
+{
+	ssize_t n;
+	size_t len = 0;
+
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	while ((n = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = 0;
+}
+
+/* Each line that came is whole; how many there are with `word` in them. */
+static unsigned lines_with(const char *word)
+{
+	unsigned count = 0;
+
+	for (char *line = text, *stop; *line; line = stop + 1) {
+		stop = strchr(line, '\n');
+		ck_assert_ptr_nonnull(stop);
+		*stop = 0;
+		count += strstr(line, word) != NULL;
+		ck_assert_ptr_nonnull(strstr(line, ": "));
+		*stop = '\n';
+	}
+	return count;
+}
+
+#define LINES 20000u
+
+static void overfill(bool as_socket)
+{
+	unsigned long lost = 0;
+	unsigned came;
+	char *at;
+
+	begin(as_socket);
+	for (unsigned i = 0; i < LINES; i++)
+		log_info("line %u of those that nobody reads", i);
+	read_all();
+	came = lines_with("nobody reads");
+	log_info("one more");
+	read_all();
+	dup2(before, STDERR_FILENO);
+	ck_assert_uint_gt(came, 0);
+	ck_assert_uint_lt(came, LINES);
+	at = strstr(text, "warning: ");
+	ck_assert_msg(at != NULL, "%s", text);
+	ck_assert_int_eq(sscanf(at, "warning: %lu lines of the log were lost", &lost), 1);
+	ck_assert_uint_eq(came + lost, LINES);
+	ck_assert_uint_eq(lines_with("one more"), 1);
+	end();
+}
+
+START_TEST(full_pipe)
+{
+	overfill(false);
+}
+END_TEST
+
+START_TEST(full_socket)
+{
+	overfill(true);
+}
+END_TEST
+
+static void *flood(void *arg)
+{
+	for (unsigned i = 0; i < LINES; i++)
+		log_info("line %u of thread %s", i, (const char *)arg);
+	return NULL;
+}
+
+/* What several threads write does not mix, nor does one of them wait for ever. */
+START_TEST(several_threads)
+{
+	static char names[][2] = { "a", "b", "c", "d" };
+	pthread_t threads[4];
+
+	begin(false);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, flood, names[i]), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	read_all();
+	dup2(before, STDERR_FILENO);
+	ck_assert_uint_gt(lines_with("of thread "), 0);
+	end();
+}
+END_TEST
+
+/* Nobody reads any more. */
+START_TEST(reader_gone)
+{
+	begin(false);
+	signal(SIGPIPE, SIG_IGN);
+	close(fds[0]);
+	log_info("a line");
+	log_info("another");
+	end();
+}
+END_TEST
+
+UNIT_MAIN("daemon/logging", full_pipe, full_socket, several_threads, reader_gone)
