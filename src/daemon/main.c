@@ -42,8 +42,9 @@
 
 #define EXIT_USAGE 2
 
-/* Descriptors besides one for each server connection. */
-#define SPARE_FILES 64
+/* Descriptors besides one for each server connection: the first thread's, and each worker's. */
+#define SPARE_FILES        64
+#define SPARE_FILES_WORKER 12
 /* How long before drain_timeout ends systemd is told to wait on. */
 #define STOP_MARGIN_US 15000000ull
 /* How often to look whether draining is done. */
@@ -155,10 +156,17 @@ static int check_transparent(void)
 	return err;
 }
 
-static void raise_file_limit(const struct config *c)
+/*
+ * Raises the limit of open files to what max_connections needs, or else lowers that: the
+ * control socket, a reload and the look after the rules need files, too, and most when there
+ * are too many connections.
+ */
+static void fit_file_limit(struct config *c)
 {
-	rlim_t want = (rlim_t)c->proxy.max_connections + SPARE_FILES;
+	rlim_t spare = SPARE_FILES + SPARE_FILES_WORKER * c->workers;
+	rlim_t want = (rlim_t)c->proxy.max_connections + spare;
 	struct rlimit limit;
+	uint32_t fit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
 		return;
@@ -167,12 +175,17 @@ static void raise_file_limit(const struct config *c)
 
 		if (!setrlimit(RLIMIT_NOFILE, &more))
 			return;
-		log_warning("the limit of %llu open files allows fewer than max_connections = %u "
-			    "(raise it with LimitNOFILE= or ulimit -n)",
-			    (unsigned long long)limit.rlim_max, c->proxy.max_connections);
 	}
 	limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	if (setrlimit(RLIMIT_NOFILE, &limit) && getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	if (limit.rlim_cur >= want)
+		return;
+	fit = limit.rlim_cur > spare ? (uint32_t)(limit.rlim_cur - spare) : 1;
+	log_warning("the limit of %llu open files allows max_connections = %u, not %u (raise it "
+		    "with LimitNOFILE= or ulimit -n)", (unsigned long long)limit.rlim_cur, fit,
+		    c->proxy.max_connections);
+	c->proxy.max_connections = fit;
 }
 
 /* ---- endpoints ------------------------------------------------------------------------ */
@@ -300,7 +313,6 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	struct reload_report report = { .count = 0 };
 	struct ruleset_config ruleset;
 	struct config *new, *old = d->config;
-	uint32_t max_connections = old->proxy.max_connections;
 	char why[256];
 	int ret;
 
@@ -315,6 +327,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	keep_start_values(new, old);
+	fit_file_limit(new);
 	if (check_upstreams(d, &new->proxy, err, err_len)) {
 		log_error("%s", err);
 		goto fail;
@@ -341,8 +354,6 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	d->absent_endpoints = new->proxy.absent_endpoints;
 	config_free(old);
 	log_set_level(new->log_level);
-	if (new->proxy.max_connections != max_connections)
-		raise_file_limit(new);
 	log_notice("configuration reloaded, %zu service%s", new->proxy.service_count,
 		   new->proxy.service_count == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
@@ -670,7 +681,6 @@ static int run(struct daemon *d)
 	d->rules = true;
 	routes_check_forwarding();
 
-	raise_file_limit(c);
 	if (c->seccomp && confine(d, err, sizeof(err)))
 		goto fail;
 	log_notice("mptcp-proxyd %s is ready, %zu service%s, %u worker%s", PACKAGE_VERSION,
@@ -787,6 +797,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	rc = EXIT_FAILURE;
 	if (!check_capabilities() && !check_transparent()) {
+		fit_file_limit(d.config);
 		rc = run(&d);
 	}
 out:

@@ -28,4 +28,27 @@ for _ in 1 2 3 4 5 6 7 8; do
 	sleep 1
 done
 like "$got" "^ok mptcp" "when they are gone, MPTCP again"
+daemon_stop
+
+# Fewer files than max_connections asks for: connections leave enough for all else.
+real=$(cd "$(build_dir)" && pwd)
+mkdir "$LAB_TMP/bin"
+ln -s "$real/mptcp-proxyctl" "$LAB_TMP/bin/"
+printf '#!/bin/sh\nexec prlimit --nofile=100:100 setpriv --bounding-set=-sys_resource %s "$@"\n' \
+	"$real/mptcp-proxyd" >"$LAB_TMP/bin/mptcp-proxyd"
+chmod +x "$LAB_TMP/bin/mptcp-proxyd"
+MPTCP_PROXY_BUILD=$LAB_TMP/bin
+daemon_start proxy.workers=2
+check "the log says so" grep -q "warning: the limit of 100 open files allows max_connections = 12, " \
+	"$LAB_TMP/daemon.log"
+spawn "$NS_C" many mptcpize run "$LAB_PY" -c "import socket, time
+held = [socket.create_connection(('$SRV', $P_ECHO)) for _ in range(100)]
+print('all', flush=True)
+time.sleep(60)"
+check "many connections: all are there" wait_for 20 grep -q all "$LAB_TMP/many.log"
+is "$(ctl_get connections)" 12 "as many are MPTCP as there are files for"
+is "$(ctl_get shed_connections) $(ctl_get shed_files)" "88 0" "the others passed"
+check "a reload" ctl reload
+is "$(ctl_get max_connections)" 12 "... changes nothing about that"
+stop_pid "$SPAWNED"
 done_testing
