@@ -750,8 +750,8 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		recv_no_options(sf, p, rx, now_us);
 		return;
 	}
-	if (o->present & MPOPT_CAPABLE && conn->version >= 1 && o->capable.has_data_len &&
-	    o->capable.data_len && checksum_as_agreed(sf, o->capable.has_checksum))
+	if (o->present & MPOPT_CAPABLE && conn->version >= 1 && !sf->join &&
+	    o->capable.has_data_len && o->capable.data_len && checksum_as_agreed(sf, o->capable.has_checksum))
 		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
 		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
 				   conn->fin_delivered, sf->tcp.irs + 1,

@@ -370,6 +370,22 @@ START_TEST(options_of_unacceptable_segments_are_not_read)
 }
 END_TEST
 
+START_TEST(keys_on_data_of_a_joined_subflow_map_nothing)
+{
+	/* MP_CAPABLE with a length maps the first data of the first subflow (section 3.1). */
+	SCRIPT(1, OPEN, JOIN_B,
+	       "< b PA seq 1 len 5 capable(len 5)",
+	       "= 0",
+	       "? mp_no_mapping 1",
+	       "> b RA tcprst(6)",
+	       "? subflows 1",
+	       "< a PA len 5 dss(a0 m0+5@1)",
+	       "= 5",
+	       "+ 50ms",
+	       "> a A dss(a5)");
+}
+END_TEST
+
 START_TEST(window_without_data_ack_is_not_the_streams)
 {
 	/* RFC 8684, section 3.3.2: the window counts from a DATA_ACK, and only beside one. */
@@ -451,5 +467,6 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  fastclose_from_the_client, fastclose_in_place_of_the_third_ack,
 	  dsn_and_data_ack_are_never_both_long,
 	  options_of_unacceptable_segments_are_not_read,
+	  keys_on_data_of_a_joined_subflow_map_nothing,
 	  window_without_data_ack_is_not_the_streams, each_subflow_has_its_window,
 	  data_acks_may_come_only_where_they_advance, first_data_for_a_number_counts, signals_are_no_duplicate_acks)
