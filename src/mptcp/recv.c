@@ -679,6 +679,15 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 }
 
 /* A packet without any: the path has eaten them, or the peer has fallen back. */
+/*
+ * Whether the peer's window opens here that is shut, without the DATA_ACK beside which alone it
+ * would count (section 3.3.2).  No data is under way then whose ACKs could show the same.
+ */
+static bool opens_without_data_ack(const struct mptcp_subflow *sf, const struct packet *p)
+{
+	return sf->tcp.window_shut && p->tcp.window && p->tcp.ack == sf->tcp.snd_nxt;
+}
+
 static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 			    const struct tcp_rx *rx, uint64_t now_us)
 {
@@ -712,7 +721,8 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 		return;
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
 	if (mptcp_may_fall_back(conn) && came_once(sf, 0) &&
-	    seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una)) {
+	    (seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una) ||
+	     opens_without_data_ack(sf, p))) {
 		mptcp_robbed(sf);
 		conn->fallback_acks = true;
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);

@@ -400,6 +400,24 @@ START_TEST(window_without_data_ack_is_not_the_streams)
 }
 END_TEST
 
+START_TEST(window_that_opens_without_options_falls_back)
+{
+	/* It is not the stream's.  But nothing could be sent, and so no ACK tell that options get
+	 * lost now: each probe would be answered like this, for ever. */
+	SCRIPT_BOTH("< a S win 5 capable", "! accept", "> a SA capable",
+		    "< a A capable", "+ 10ms", "> a A dss(A0)",
+		    "! write 100",
+		    "> a PA len 80 dss(A0 M0+80@1)",
+		    "< a A win 0 dss(a80)",
+		    "< a A win 0",
+		    "? mode mptcp",
+		    "< a A win 1000",
+		    "? mode fallback",
+		    "? mp_fallback_data 1",
+		    "> a PA len 20 dss(A0 M80+20@81)");
+}
+END_TEST
+
 START_TEST(each_subflow_has_its_window)
 {
 	/* Section 3.3.5: a middlebox has made the one of `a' smaller. */
@@ -468,5 +486,6 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  dsn_and_data_ack_are_never_both_long,
 	  options_of_unacceptable_segments_are_not_read,
 	  keys_on_data_of_a_joined_subflow_map_nothing,
-	  window_without_data_ack_is_not_the_streams, each_subflow_has_its_window,
+	  window_without_data_ack_is_not_the_streams,
+	  window_that_opens_without_options_falls_back, each_subflow_has_its_window,
 	  data_acks_may_come_only_where_they_advance, first_data_for_a_number_counts, signals_are_no_duplicate_acks)
