@@ -145,7 +145,10 @@ bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us)
 	}
 	log_debug("conn %08x: DSS checksum wrong, MP_FAIL", conn->local_token);
 	conn->failed = true;
-	conn->deadline_us[MPTCP_TIMER_FAIL] = now_us + FAIL_WAIT_US;
+	/* A peer that has sent MP_FAIL takes ours for the answer. */
+	conn->fail_agreed = conn->infinite_out;
+	if (!conn->fail_agreed)
+		conn->deadline_us[MPTCP_TIMER_FAIL] = now_us + FAIL_WAIT_US;
 	return true;
 }
 

@@ -51,8 +51,8 @@ bool mptcp_peer_may_fall_back(const struct mptcp_conn *conn);
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us);
 /* The mapping that begins at `dsn` arrived on `sf` with a wrong checksum.  Returns true if
- * its bytes are to be kept (mptcp_recv_hold()) until the peer has fallen back; otherwise
- * the subflow is being reset. */
+ * its bytes are to be kept (mptcp_recv_hold()) until the peer agrees on a fallback, as it may have
+ * before (`fail_agreed`); otherwise the subflow is being reset. */
 bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us);
 /* An MP_FAIL from the peer, on an ACK or on an RST. */
 void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint64_t now_us);

@@ -479,8 +479,11 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 	sf->map_buffered = 0;
 	if (mptcp_dss_checksum(m->dsn, ssn, (uint16_t)(m->len + m->fin),
 			       csum_add(0, sf->map_buffer, m->len)) != m->checksum) {
-		if (mptcp_fail_begin(sf, m->dsn, now_us))
-			mptcp_recv_hold(sf, m->ssn, sf->map_buffer, m->len);
+		if (!mptcp_fail_begin(sf, m->dsn, now_us))
+			return len;
+		mptcp_recv_hold(sf, m->ssn, sf->map_buffer, m->len);
+		if (conn->fail_agreed)
+			mptcp_recv_release(sf, now_us);
 		return len;
 	}
 	recv_stream(conn, m->dsn, sf->map_buffer, m->len, true, now_us);

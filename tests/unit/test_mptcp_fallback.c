@@ -497,6 +497,30 @@ START_TEST(mp_fail_after_a_timeout_of_tcp)
 		    "> a A dss(A0) fail(0)",
 		    "> a A dss(A0 m0+0@1 sum)",
 		    "? mp_reinject 0",
+START_TEST(both_fail_and_the_first_was_answered)
+{
+	/* The peer takes ours for the answer to its own, and will not answer it. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "= 5",
+		    "? mp_bad_checksum 1",
+		    "> a A dss(A5) fail(0)",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "< a FA",
+		    "? mode fallback",
+		    "? mp_fallback_checksum 1",
+		    "? event fin",
+		    "> a A",
+		    "! write 10",
+		    "> a PA len 10");
+}
+END_TEST
+
 		    "! write 5",
 		    "> a PA len 5 dss(A0 m0+0@1 sum)");
 }
@@ -835,3 +859,4 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  fin_is_not_answered_with_fin_beside_a_pending_join, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
+	  both_fail_and_the_first_was_answered,
