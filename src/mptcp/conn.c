@@ -620,6 +620,7 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 	       (len = tcp_rx_pop(&sf->tcp, &data, &seq, now_us)) > 0)
 		mptcp_recv_payload(sf, data, len, seq, true, now_us);
 	mptcp_subflow_events(sf, now_us);
+	mptcp_fail_again(conn);
 	if (rx.acceptable && conn->mode == MPTCP_MODE_FALLBACK) {
 		/* The subflow's window is the stream's. */
 		uint64_t edge = conn->snd_una + sf->tcp.snd_wnd;

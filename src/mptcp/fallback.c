@@ -14,8 +14,13 @@
  *
  * A wrong DSS checksum takes longer.  Who sees it sends MP_FAIL on its ACKs and keeps all
  * bytes from that mapping on to itself (`failed`), because a sender that does not agree
- * sends them again.  The sender answers with MP_FAIL, by which what was kept becomes the
- * stream, as the middlebox made it (`fail_agreed`).  It puts an infinite mapping on its
+ * sends them again.  Each ACK that a packet asks for has it, as long as none of these was the
+ * answer: a DATA_ACK that comes alone, because an MP_FAIL was lost, tells a sender to repeat
+ * what it leaves out.  Should such a repetition lose its options, too, it looks like data of a
+ * peer that has fallen back; so data without options is no answer, but ends the subflow.
+ *
+ * The sender answers with MP_FAIL, by which what was kept becomes the stream, as the middlebox
+ * made it (`fail_agreed`); where both fail, each takes the other's for the answer.  It puts an infinite mapping on its
  * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
  * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
  * both still read DSS options, and without more data the connection ends by DATA_FIN as
@@ -150,6 +155,14 @@ bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us)
 	if (!conn->fail_agreed)
 		conn->deadline_us[MPTCP_TIMER_FAIL] = now_us + FAIL_WAIT_US;
 	return true;
+}
+
+void mptcp_fail_again(struct mptcp_conn *conn)
+{
+	struct mptcp_subflow *sf = mptcp_first_subflow(conn);
+
+	if (sf && conn->failed && !conn->fail_agreed)
+		sf->fail_pending = true;
 }
 
 void mptcp_fail_timeout(struct mptcp_conn *conn)

@@ -56,6 +56,8 @@ void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char
 bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us);
 /* An MP_FAIL from the peer, on an ACK or on an RST. */
 void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint64_t now_us);
+/* A packet came: if that was not the answer to our MP_FAIL, the next ACK repeats it. */
+void mptcp_fail_again(struct mptcp_conn *conn);
 /* The peer never answered our MP_FAIL. */
 void mptcp_fail_timeout(struct mptcp_conn *conn);
 /* Whether an MP_FAIL was sent or received, so that no subflow may be added. */

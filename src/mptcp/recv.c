@@ -570,8 +570,6 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 			return;
 		}
 		if (conn->failed) {
-			/* On each ACK, until the peer answers. */
-			sf->fail_pending = true;
 			mptcp_recv_hold(sf, offset, data, len);
 			sf->map_offset = offset + len;
 			return;
@@ -681,7 +679,6 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 	}
 }
 
-/* A packet without any: the path has eaten them, or the peer has fallen back. */
 /*
  * Whether the peer's window opens here that is shut, without the DATA_ACK beside which alone it
  * would count (section 3.3.2).  No data is under way then whose ACKs could show the same.
@@ -691,18 +688,25 @@ static bool opens_without_data_ack(const struct mptcp_subflow *sf, const struct 
 	return sf->tcp.window_shut && p->tcp.window && p->tcp.ack == sf->tcp.snd_nxt;
 }
 
+/* A packet without any: the path has eaten them, or the peer has fallen back. */
 static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 			    const struct tcp_rx *rx, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
 
+	if (conn->fail_agreed) {
+		/* Our infinite mapping reached it, or the path has eaten its own. */
+		conn->infinite_out = false;
+		mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "MP_FAIL answered", now_us);
+		return;
+	}
 	if (conn->failed) {
-		/* Its answer to MP_FAIL, of which the infinite mapping did not get here; or it
-		 * had agreed, and ours reached it. */
-		if ((p->payload_len && rx->in_sequence) || conn->fail_agreed) {
-			conn->infinite_out = false;
-			mptcp_fall_back(conn, CNT_MP_FALLBACK_CHECKSUM, "MP_FAIL answered",
-					now_us);
+		/* Data is no answer to MP_FAIL: a peer that was not told, because that was lost,
+		 * sends again what was not DATA_ACKed. */
+		if (p->payload_len) {
+			mptcp_robbed(sf);
+			counter_inc(conn->env->counters, CNT_MP_NO_MAPPING);
+			mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "options lost after MP_FAIL");
 		}
 		return;
 	}

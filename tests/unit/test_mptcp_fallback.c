@@ -229,16 +229,46 @@ START_TEST(repetition_before_the_infinite_mapping)
 }
 END_TEST
 
-START_TEST(bare_data_answers_mp_fail)
+START_TEST(bare_data_does_not_answer_mp_fail)
 {
+	/* It may be new, or a repetition by a peer that was never told, options lost. */
 	SCRIPT_BOTH(OPEN_SUM,
 		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
 		    "> a A dss(A0) fail(0)",
+		    "< a PA len 5 of 0",
+		    "= 0",
+		    "? mp_no_mapping 1",
+		    "> a RA fail(0) tcprst(6)",
+		    "? subflows 0");
+	/* Once it has answered, it has fallen back. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A5 m0+0@1 sum)",
 		    "< a PA len 5 of 5",
 		    "= 10",
 		    "? mode fallback",
 		    "+ 50ms",
 		    "> a A");
+}
+END_TEST
+
+START_TEST(mp_fail_is_repeated_until_it_is_answered)
+{
+	/* As far as the peer tells, ours was lost: whatever asks for an ACK gets it again. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A dss(A0) fail(0)",
+		    "< a PA seq 1 len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A sack 1-6 dss(A0) fail(0)",
+		    "< a A seq 5 dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "< a A fail(0) dss(a0)",
+		    "= 5",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "< a PA seq 1 len 5 dss(a0 m0+5@1 badsum)",
+		    "> a A sack 1-6 dss(A5 m0+0@1 sum)");
 }
 END_TEST
 
@@ -467,6 +497,30 @@ START_TEST(both_fail_and_one_has_fallen_back)
 }
 END_TEST
 
+START_TEST(both_fail_and_the_first_was_answered)
+{
+	/* The peer takes ours for the answer to its own, and will not answer it. */
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a A fail(0) dss(a0)",
+		    "> a A dss(A0) fail(0)",
+		    "> a A dss(A0 m0+0@1 sum)",
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "= 5",
+		    "? mp_bad_checksum 1",
+		    "> a A dss(A5) fail(0)",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "< a FA",
+		    "? mode fallback",
+		    "? mp_fallback_checksum 1",
+		    "? event fin",
+		    "> a A",
+		    "! write 10",
+		    "> a PA len 10");
+}
+END_TEST
+
 START_TEST(mp_fail_is_repeated_instead_of_data)
 {
 	/* What TCP has acknowledged waits for the infinite mapping at the other end. */
@@ -497,30 +551,6 @@ START_TEST(mp_fail_after_a_timeout_of_tcp)
 		    "> a A dss(A0) fail(0)",
 		    "> a A dss(A0 m0+0@1 sum)",
 		    "? mp_reinject 0",
-START_TEST(both_fail_and_the_first_was_answered)
-{
-	/* The peer takes ours for the answer to its own, and will not answer it. */
-	SCRIPT_BOTH(OPEN_SUM,
-		    "! write 10",
-		    "> a PA len 10 dss(A0 M0+10@1 sum)",
-		    "< a A fail(0) dss(a0)",
-		    "> a A dss(A0) fail(0)",
-		    "> a A dss(A0 m0+0@1 sum)",
-		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
-		    "= 5",
-		    "? mp_bad_checksum 1",
-		    "> a A dss(A5) fail(0)",
-		    "> a A dss(A5 m0+0@1 sum)",
-		    "< a FA",
-		    "? mode fallback",
-		    "? mp_fallback_checksum 1",
-		    "? event fin",
-		    "> a A",
-		    "! write 10",
-		    "> a PA len 10");
-}
-END_TEST
-
 		    "! write 5",
 		    "> a PA len 5 dss(A0 m0+0@1 sum)");
 }
@@ -550,7 +580,8 @@ END_TEST
 
 START_TEST(nothing_is_repeated_while_mp_fail_is_unanswered)
 {
-	/* The peer may have answered and fallen back: what came here had lost its options. */
+	/* The peer may have answered and fallen back: what came here had lost its options.  Only
+	 * MP_FAIL is, on what asks for the DATA_ACK. */
 	SCRIPT_BOTH(OPEN_SUM,
 		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
 		    "> a A dss(A0) fail(0)",
@@ -559,10 +590,10 @@ START_TEST(nothing_is_repeated_while_mp_fail_is_unanswered)
 		    "< a A",
 		    "? mode mptcp",
 		    "+ 500ms",
-		    "> a A seq 10 dss(a0)",
+		    "> a A seq 10 dss(A0) fail(0)",
 		    "< a A dss(a0)",
 		    "+ 900ms",
-		    "> a A seq 10 dss(a0)",
+		    "> a A seq 10 dss(A0) fail(0)",
 		    "? mp_rto 2",
 		    "? mp_reinject 0");
 }
@@ -841,13 +872,15 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  agreed_and_then_beyond_the_window,
 	  infinite_mapping_on_repeated_data,
 	  infinite_mapping_retroactive, repetition_before_the_infinite_mapping,
-	  bare_data_answers_mp_fail, fastclose_goes_before_mp_fail, unanswered_mp_fail_resets,
+	  bare_data_does_not_answer_mp_fail, mp_fail_is_repeated_until_it_is_answered,
+	  fastclose_goes_before_mp_fail, unanswered_mp_fail_resets,
 	  infinite_mapping_ahead_resets,
 	  infinite_mapping_of_a_peer_that_fell_back, infinite_mapping_among_two_resets,
 	  bad_checksum_among_two_resets, bad_checksum_on_the_last_joined_resets,
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,
 	  mp_fail_with_nothing_left_to_send, packet_without_options_answers_infinite_mapping,
 	  end_without_options_answers_infinite_mapping, both_fail_and_one_has_fallen_back,
+	  both_fail_and_the_first_was_answered,
 	  mp_fail_is_repeated_instead_of_data, mp_fail_after_a_timeout_of_tcp,
 	  mp_fail_ends_joins_under_way, nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
@@ -859,4 +892,3 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  fin_is_not_answered_with_fin_beside_a_pending_join, first_data_repeats_nothing,
 	  segments_with_the_infinite_mapping_fit, ack_without_options_on_a_join_resets,
 	  ack_without_options_after_data_acks)
-	  both_fail_and_the_first_was_answered,
