@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/session.h"
+
 #define TURN_US 5
 
 static void wake(struct gateway *g, uint64_t when)
@@ -113,6 +115,7 @@ static ssize_t op_writev(void *ctx, void *server, const struct iovec *iov, int n
 	for (int i = 0; i < n && room; i++) {
 		size_t len = iov[i].iov_len < room ? iov[i].iov_len : room;
 
+		sv->app.unprotected = host_unprotected(sv->session->conn);
 		app_verify(&sv->app, sv->app.received, iov[i].iov_base, len);
 		room -= len;
 		done += len;

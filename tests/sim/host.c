@@ -113,10 +113,16 @@ static void host_emit(void *ctx, const struct packet_out *out)
 		link_emit(&l->dir[h->active ? UP : DOWN], out);
 }
 
+bool host_unprotected(const struct mptcp_conn *conn)
+{
+	return !conn || conn->mode == MPTCP_MODE_FALLBACK || conn->fail_agreed;
+}
+
 static void deliver(void *owner, const uint8_t *data, size_t len, bool transient)
 {
 	struct endpoint *ep = owner;
 
+	ep->app.unprotected = host_unprotected(ep->conn);
 	if (!len)
 		sim_fail(ep->host->sim, "%s: delivery of nothing", ep->app.name);
 	if (!ep->established && !(ep->conn && ep->conn->events & MPTCP_EVENT_ESTABLISHED))

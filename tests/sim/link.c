@@ -126,6 +126,13 @@ static void break_sum(struct sim_packet *p, struct packet *parsed)
 	link_fix_checksum(p);
 }
 
+static void mangle(struct link_dir *d, struct sim_packet *p)
+{
+	p->data[p->len - 1] ^= MANGLE_BITS;
+	link_fix_checksum(p);
+	d->link->sim->mangled++;
+}
+
 static bool is_out(const struct link *l)
 {
 	uint64_t now = l->sim->now_us - 1000 * SECOND;
@@ -161,8 +168,11 @@ static bool middlebox(struct link_dir *d, struct sim_packet *p, struct packet *p
 		if (d->data_count == 1 && lp->lose_first_data)
 			return false;
 	}
-	if (lp->strip_data_from && d->data_count >= lp->strip_data_from)
+	if (lp->strip_data_from && d->data_count >= lp->strip_data_from &&
+	    (!lp->strip_packets || d->strip_count++ < lp->strip_packets))
 		link_strip_mptcp(p, parsed);
+	if (lp->mangle_data && parsed->payload_len && d->data_count == lp->mangle_data)
+		mangle(d, p);
 	if (lp->break_sum_from && parsed->payload_len && d->data_count >= lp->break_sum_from &&
 	    d->data_count < lp->break_sum_from + 50)
 		break_sum(p, parsed);

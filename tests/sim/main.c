@@ -18,15 +18,18 @@
 #define SEED_SECONDS 120
 #define JOBS_MAX 64
 
-/* Seeds that found a bug once, with what they found. */
-static const struct {
+/* Seeds that found a bug once, with what they found: of any profile, and of `middlebox'. */
+static const struct regression {
 	bool proxy;
 	uint64_t seed;
 	const char *what;
 } regressions[] = {
 #include "regressions.h"
-	{ false, 0, NULL },     /* the end */
+}, middlebox_regressions[] = {
+#include "regressions_middlebox.h"
 };
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 enum kind { DIRECTED, DIRECTED_V0, ENGINE, PROXY, REGRESSION };
 
@@ -48,7 +51,9 @@ static const struct directed *const tables[] = {
 
 static uint64_t first_seed = SEED_ADDRESSES + 1, seed_count = 3000;
 static bool run_engine = true, run_proxy = true, run_directed = true;
-static uint64_t directed_total, regression_total;
+static uint64_t directed_total;
+static const uint64_t regression_total = LENGTH(regressions) + LENGTH(middlebox_regressions);
+static bool middlebox;          /* --profile middlebox */
 static bool verbose, hashes;
 static const char *pcap;
 
@@ -87,8 +92,19 @@ static bool job_at(uint64_t n, struct job *j)
 	return true;
 }
 
+static void make_random(struct scenario *s, uint64_t seed, bool proxy, bool bad)
+{
+	if (bad)
+		scenario_middlebox(s, seed, proxy);
+	else
+		scenario_random(s, seed, proxy);
+}
+
 static void make(const struct job *j, struct scenario *s, char *name, size_t room)
 {
+	const struct regression *old;
+	bool bad;
+
 	switch (j->kind) {
 	case DIRECTED:
 	case DIRECTED_V0:
@@ -101,17 +117,21 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 			 j->kind == DIRECTED_V0 ? " --v0" : "");
 		break;
 	case REGRESSION:
-		scenario_random(s, regressions[j->number].seed, regressions[j->number].proxy);
-		s->cfg[0].versions = MPTCP_VERSION_BIT(1); /* what they failed in */
-		snprintf(name, room, "--mode %s --seed %llu (once: %s)",
-			 regressions[j->number].proxy ? "proxy" : "engine",
-			 (unsigned long long)regressions[j->number].seed,
-			 regressions[j->number].what ? regressions[j->number].what : "");
+		bad = j->number >= LENGTH(regressions);
+		old = bad ? &middlebox_regressions[j->number - LENGTH(regressions)]
+			  : &regressions[j->number];
+		make_random(s, old->seed, old->proxy, bad);
+		if (!bad)
+			s->cfg[0].versions = MPTCP_VERSION_BIT(1); /* what they failed in */
+		snprintf(name, room, "%s--mode %s --seed %llu (once: %s)",
+			 bad ? "--profile middlebox " : "", old->proxy ? "proxy" : "engine",
+			 (unsigned long long)old->seed, old->what);
 		break;
 	case ENGINE:
 	case PROXY:
-		scenario_random(s, j->number, j->kind == PROXY);
-		snprintf(name, room, "--mode %s --seed %llu",
+		make_random(s, j->number, j->kind == PROXY, middlebox);
+		snprintf(name, room, "%s--mode %s --seed %llu",
+			 middlebox ? "--profile middlebox " : "",
 			 j->kind == PROXY ? "proxy" : "engine", (unsigned long long)j->number);
 		break;
 	}
@@ -242,10 +262,13 @@ static int usage(const char *self)
 {
 	fprintf(stderr,
 		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED]\n"
-		"       [--jobs N] [--hashes]\n"
-		"       %s --mode engine|proxy --seed SEED [-v] [--pcap FILE]\n"
+		"       [--profile any|middlebox] [--jobs N] [--hashes]\n"
+		"       %s --mode engine|proxy --seed SEED [--profile any|middlebox] [-v]\n"
+		"       [--pcap FILE]\n"
 		"       %s --scenario NAME [--v0] [-v] [--pcap FILE]\n"
-		"       %s --list\n", self, self, self, self);
+		"       %s --list\n"
+		"Seeds of the profile `middlebox' have two faults of middleboxes on each path, and loss;\n"
+		"of `any', the default, one in ten has one.\n", self, self, self, self);
 	return 2;
 }
 
@@ -270,6 +293,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "mode", required_argument, NULL, 'm' },
 		{ "seeds", required_argument, NULL, 'n' },
+		{ "profile", required_argument, NULL, 'P' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "seed", required_argument, NULL, 's' },
@@ -295,6 +319,11 @@ int main(int argc, char **argv)
 			run_proxy = !strcmp(optarg, "proxy") || !strcmp(optarg, "all");
 			run_directed = !strcmp(optarg, "directed") || !strcmp(optarg, "all");
 			if (!run_engine && !run_proxy && !run_directed)
+				return usage(argv[0]);
+			break;
+		case 'P':
+			middlebox = !strcmp(optarg, "middlebox");
+			if (!middlebox && strcmp(optarg, "any") != 0)
 				return usage(argv[0]);
 			break;
 		case 'n':
@@ -336,8 +365,6 @@ int main(int argc, char **argv)
 		return usage(argv[0]);
 	while (directed_at(directed_total))
 		directed_total++;
-	while (regressions[regression_total].what)
-		regression_total++;
 
 	if (list) {
 		for (uint64_t n = 0; directed_at(n); n++)

@@ -66,7 +66,7 @@ uint32_t scenario_joins(const struct scenario *s, int i)
 
 /* ---- random scenarios ----------------------------------------------------------- */
 
-enum profile { CLEAN, MILD, NASTY, MIDDLEBOX, RUDE };
+enum profile { ANY = -1, CLEAN, MILD, NASTY, MIDDLEBOX, RUDE };
 
 static void random_link(struct scenario *s, struct rng *r, int i, enum profile profile)
 {
@@ -317,7 +317,63 @@ size_t scenario_endpoints(const struct scenario *s, int phase, struct mptcp_endp
 	return n;
 }
 
-void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
+/* A fault of the middleboxes on a path, in one direction or both. */
+static void random_fault(struct scenario *s, struct rng *r, int i)
+{
+	uint64_t kind = rng_below(r, 10), dirs = rng_range(r, 1, 3);
+
+	for (int d = 0; d < 2; d++) {
+		struct link_params *p = &s->link[i][d];
+
+		if (!(dirs >> d & 1))
+			continue;
+		switch (kind) {
+		case 0:
+		case 1:
+		case 2:
+			p->strip_data_from = (uint32_t)rng_log(r, 1, 200);
+			break;
+		case 3:
+			p->strip_data_from = (uint32_t)rng_log(r, 1, 200);
+			p->strip_packets = (uint32_t)rng_log(r, 1, 100);
+			break;
+		case 4:
+		case 5:
+		case 6:
+			p->break_sum_from = (uint32_t)rng_log(r, 1, 200);
+			break;
+		case 7:
+			p->mangle_data = (uint32_t)rng_log(r, 1, 200);
+			break;
+		case 8:
+			p->burst_begin = (uint32_t)rng_log(r, 1000, 20000);
+			p->burst_us = (uint32_t)rng_log(r, 1 * MS, 300 * MS);
+			break;
+		case 9:
+			p->lose_first_data = rng_percent(r, 50);
+			p->tamper_join = !p->lose_first_data;
+			break;
+		}
+	}
+}
+
+static void random_middleboxes(struct scenario *s, uint64_t seed)
+{
+	struct rng r;
+
+	rng_seed(&r, seed ^ 0x6d626f78u);
+	for (int i = 0; i < s->link_count; i++)
+		for (int n = 0; n < 2; n++)
+			random_fault(s, &r, i);
+	/* Without checksums a changed byte is nobody's to find. */
+	if (rng_percent(&r, 60))
+		s->cfg[rng_below(&r, 2)].checksum = true;
+	if (!s->cfg[0].checksum && !s->cfg[1].checksum)
+		for (int i = 0; i < s->link_count; i++)
+			s->link[i][UP].mangle_data = s->link[i][DOWN].mangle_data = 0;
+}
+
+static void random_scenario(struct scenario *s, uint64_t seed, bool proxy, enum profile only)
 {
 	static const enum profile profiles[] = { CLEAN, CLEAN, CLEAN, MILD, MILD, MILD, NASTY,
 						 NASTY, MIDDLEBOX, RUDE };
@@ -330,6 +386,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	scenario_default(s, proxy);
 	s->seed = seed;
 	profile = profiles[rng_below(&r, 10)];
+	if (only != ANY)
+		profile = only;
 	s->v6 = rng_percent(&r, 25);
 	s->link_count = (int)rng_range(&r, 1, rng_percent(&r, 20) ? 4 : 2);
 	for (int i = 0; i < s->link_count; i++) {
@@ -343,6 +401,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 	}
 	s->conn_count = rng_percent(&r, 15) ? (int)rng_range(&r, 2, 3) : 1;
 	heavy = seed > SEED_HEAVY && rng_percent(&r, 50) ? (uint32_t)rng_range(&r, 2, 12) : 1;
+	if (only == MIDDLEBOX)
+		heavy = 1;
 	for (int i = 0; i < s->conn_count; i++) {
 		struct app_plan *p = s->plan[i];
 
@@ -430,9 +490,21 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
 		s->workers = (int)rng_range(&r, 1, WORKER_MAX);
 	if (seed > SEED_ADDRESSES)
 		random_addresses(s, seed);
+	if (only == MIDDLEBOX)
+		random_middleboxes(s, seed);
 	s->bound_us = bound + 200 * SECOND + bytes * 200 + bytes * 80 * SECOND / slowest;
 	if (s->may_reset)
 		s->bound_us += 3600 * SECOND;
+}
+
+void scenario_random(struct scenario *s, uint64_t seed, bool proxy)
+{
+	random_scenario(s, seed, proxy, ANY);
+}
+
+void scenario_middlebox(struct scenario *s, uint64_t seed, bool proxy)
+{
+	random_scenario(s, seed, proxy, MIDDLEBOX);
 }
 
 static void print_link(const struct link_params *p, const char *name, FILE *out)
@@ -461,6 +533,8 @@ static void print_link(const struct link_params *p, const char *name, FILE *out)
 	SHOW(strip_syn, "");
 	SHOW(strip_third_ack, "");
 	SHOW(strip_data_from, "");
+	SHOW(strip_packets, "");
+	SHOW(mangle_data, "");
 	SHOW(lose_third_ack, "");
 	SHOW(lose_first_data, "");
 	SHOW(tamper_join, "");
@@ -651,7 +725,7 @@ static bool strips(const struct scenario *s)
 			const struct link_params *p = &s->link[i][d];
 
 			if (p->strip_syn || p->strip_third_ack || p->strip_data_from ||
-			    p->break_sum_from)
+			    p->break_sum_from || p->mangle_data)
 				return true;
 		}
 	}

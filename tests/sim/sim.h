@@ -60,6 +60,8 @@ struct sim {
 	uint64_t hash;                  /* over everything that happened */
 	uint64_t events;
 	uint32_t check_every;           /* engine invariants after each so many events */
+	uint32_t mangled;               /* packets of which a middlebox has changed a byte ... */
+	uint32_t mangled_seen;          /* ... and such bytes that came out at the other end */
 	bool failed;
 	char reason[400];               /* the first failure */
 	bool verbose;
@@ -114,10 +116,14 @@ struct link_params {
 	/* A middlebox that takes MPTCP options out. */
 	bool strip_syn, strip_third_ack;        /* SYN and SYN/ACK; first packet after it */
 	uint32_t strip_data_from;       /* from the n-th data packet on; 0: never */
+	uint32_t strip_packets;         /* ... of so many packets, with data or not; 0: of all */
 	bool lose_third_ack;            /* the first packet after the handshake */
 	bool lose_first_data;
 	bool tamper_join;               /* breaks the HMACs of joins */
 	uint32_t break_sum_from;        /* breaks DSS checksums of 50 data packets; 0: none */
+	/* Changes the last byte of the n-th data packet; 0: of none.  Of one, because two changes
+	 * in a mapping may leave its checksum as it was. */
+	uint32_t mangle_data;
 };
 
 struct outage {
@@ -135,6 +141,7 @@ struct link_dir {
 	uint64_t busy_until_us, last_arrival_us;
 	uint64_t burst_until_us;
 	uint32_t plain_count, data_count;       /* packets without SYN, with payload */
+	uint32_t strip_count;           /* those that lost options */
 	uint64_t bytes_in, bytes_out;
 	/* Receives a batch of packets, which it must not keep. */
 	void (*receive)(void *ctx, struct list *batch);
@@ -162,6 +169,8 @@ void link_emit(struct link_dir *d, const struct packet_out *out);
 void link_send_raw(struct link_dir *d, const uint8_t *data, size_t len);
 /* Makes NOPs of all MPTCP options. */
 void link_strip_mptcp(struct sim_packet *p, struct packet *parsed);
+/* How a middlebox changes a byte of the payload. */
+#define MANGLE_BITS 0x55
 /* Computes the checksum anew after a change. */
 void link_fix_checksum(struct sim_packet *p);
 /* The link that an address of the client belongs to, or -1. */
@@ -215,6 +224,8 @@ struct app {
 	uint64_t shut_us;
 	uint64_t received;              /* delivered to it, verified */
 	uint64_t consumed;              /* ... and read */
+	bool unprotected;               /* it comes without checksums (any more), so that bytes may be
+					 * as a middlebox made them */
 	uint64_t next_write_us, next_read_us;
 	uint64_t write_left, read_left; /* of this gap's chunk */
 	bool paused, pause_done;
@@ -235,7 +246,8 @@ void app_start(struct app *a);
 uint64_t app_want_write(struct app *a);
 /* Its next `len` bytes. */
 void app_generate(struct app *a, uint8_t *out, size_t len);
-/* Verifies bytes that came for it, at stream offset `offset`. */
+/* Verifies bytes that came for it, at stream offset `offset`.  Where they are unprotected, as many
+ * may have been changed by a middlebox as it did change. */
 void app_verify(struct app *a, uint64_t offset, const uint8_t *data, size_t len);
 /* How much of what it received it would take now; app_read() takes it. */
 uint64_t app_want_read(struct app *a);
@@ -309,6 +321,9 @@ void host_receive(void *ctx, struct list *batch);
 /* Frees what is left and looks for leaks. */
 void host_fini(struct host *h);
 void host_turn(struct endpoint *ep);
+/* Whether what a connection delivers may be as middleboxes made it: after a fallback, and from
+ * the agreement on one on.  `conn` may be NULL, when it is over. */
+bool host_unprotected(const struct mptcp_conn *conn);
 /* Payload that went over path `i` of `ep`, in both directions, as its subflows know it. */
 uint64_t host_path_bytes(const struct endpoint *ep, int i);
 
@@ -466,6 +481,9 @@ struct run {
 /* A scenario without impairments: two links, one connection, defaults. */
 void scenario_default(struct scenario *s, bool proxy);
 void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
+/* The same where each path has two faults of middleboxes, besides being bad otherwise: options
+ * lost, checksums broken, payload changed, from some moment on. */
+void scenario_middlebox(struct scenario *s, uint64_t seed, bool proxy);
 /* The phase of a connection: 0 before withdraw_us, 2 after restore_us; and when it ends. */
 int scenario_phase(const struct scenario *s, uint64_t age_us, uint64_t *end_us);
 /* The addresses that the server announces in a phase; `list` has ENDPOINT_MAX. */
