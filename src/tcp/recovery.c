@@ -231,8 +231,10 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 			delivered = mss;
 		}
 		if (!tcp_repairing(tc)) {
+			/* ACKs at the very end of the last recovery may be of what it sent
+			 * again (RFC 6582, section 3.2). */
 			if (tc->dupacks >= TCP_DUP_THRESH &&
-			    (seq32_geq(tc->snd_una, tc->recovery_end) ||
+			    (seq32_gt(tc->snd_una, tc->recovery_end) ||
 			     tc->recovery == TCP_RECOVERY_CWR)) {
 				mark_head_lost(tc);
 				lost = tc->pending_bytes > 0;
@@ -295,7 +297,7 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 	}
 	/* Keeps the comparison with recovery_end meaningful however much is sent. */
 	if (tc->recovery == TCP_RECOVERY_NONE && seq32_lt(tc->recovery_end, tc->snd_una))
-		tc->recovery_end = tc->snd_una;
+		tc->recovery_end = tc->snd_una - 1;
 }
 
 void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us)

@@ -190,7 +190,8 @@ void tcp_init_active(struct tcp_conn *tc, struct tcp_env *env, const struct tcp_
 void tcp_established(struct tcp_conn *tc, uint64_t now_us)
 {
 	tc->snd_una = tc->iss + 1;
-	tc->recovery_end = tc->ecn_end = tc->cwv.round_end = tc->snd_una;
+	tc->recovery_end = tc->iss;
+	tc->ecn_end = tc->cwv.round_end = tc->snd_una;
 	tc->rack.fack = tc->rack.end_seq = tc->snd_una;
 	tc->syn_due = false;
 	tc->accepted = true;

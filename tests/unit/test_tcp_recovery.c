@@ -39,15 +39,15 @@ static void run_to_last_byte(void)
 }
 
 /* Starts, and after a while stops both links for longer than a timeout. */
-static void run_with_a_stall(void)
+static void run_with_a_stall(uint32_t stall_us)
 {
 	pair_start(&p, &cfg);
 	while (p.now_us < 1200000 && pair_step(&p))
 		;
 	for (uint32_t i = 0; i < p.count; i++)
-		p.queue[i].at_us += 900000;
-	p.s[0].out.free_us += 900000;
-	p.s[1].out.free_us += 900000;
+		p.queue[i].at_us += stall_us;
+	p.s[0].out.free_us += stall_us;
+	p.s[1].out.free_us += stall_us;
 	ck_assert(pair_run(&p, 60000000));
 }
 
@@ -193,7 +193,7 @@ END_TEST
 START_TEST(spurious_timeout)
 {
 	begin(9, 3000000);
-	run_with_a_stall();
+	run_with_a_stall(900000);
 	ck_assert_uint_ge(COUNT(TCP_RTO), 1);
 	ck_assert_uint_ge(COUNT(TCP_SPURIOUS), 1);
 	ck_assert_uint_lt(COUNT(TCP_RETRANS), 5);
@@ -201,14 +201,34 @@ START_TEST(spurious_timeout)
 }
 END_TEST
 
-/* Without timestamps too. */
+/* Without timestamps too, and without SACK, if one timeout is all. */
 START_TEST(spurious_timeout_no_timestamps)
 {
+	for (int sack = 0; sack < 2; sack++) {
+		begin(10, 3000000);
+		cfg.timestamps = false;
+		cfg.sack = sack;
+		run_with_a_stall(500000);
+		ck_assert_uint_eq(COUNT(TCP_RTO), 1);
+		ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+		ck_assert_uint_lt(COUNT(TCP_RETRANS), 5);
+		pair_fini(&p);
+	}
+}
+END_TEST
+
+/*
+ * Without either, a second timeout in a row is taken for a loss (RFC 5682, section 2.1), and all
+ * is sent again.  The duplicate ACKs of that are no new loss (RFC 6582, section 3.2).
+ */
+START_TEST(duplicates_after_a_timeout_are_no_loss)
+{
 	begin(10, 3000000);
-	cfg.timestamps = false;
-	run_with_a_stall();
-	ck_assert_uint_ge(COUNT(TCP_RTO), 1);
-	ck_assert_uint_ge(COUNT(TCP_SPURIOUS), 1);
+	cfg.timestamps = cfg.sack = false;
+	run_with_a_stall(900000);
+	ck_assert_uint_eq(COUNT(TCP_RTO), 2);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	ck_assert_uint_eq(COUNT(TCP_FAST_RECOVERY), 0);
 	pair_fini(&p);
 }
 END_TEST
@@ -311,5 +331,5 @@ END_TEST
 
 UNIT_MAIN("tcp recovery", no_loss, single_loss, burst_loss, tail_loss,
 	  tail_loss_repaired_by_probe, lost_retransmission, outage, gives_up, spurious_timeout,
-	  spurious_timeout_no_timestamps, reordering, random_loss, overflowing_queue, no_sack,
-	  zero_window, path_mtu)
+	  spurious_timeout_no_timestamps, duplicates_after_a_timeout_are_no_loss, reordering,
+	  random_loss, overflowing_queue, no_sack, zero_window, path_mtu)
