@@ -183,12 +183,13 @@ int crew_stop(struct crew *c)
 		if (c->members[i].started)
 			worker_stop(c->members[i].worker);
 	}
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_SECONDS;
 	for (unsigned i = 0; i < c->shared.count; i++) {
 		struct member *m = &c->members[i];
 
-		if (m->started && pthread_timedjoin_np(m->thread, NULL, &until)) {
+		if (m->started &&
+		    pthread_clockjoin_np(m->thread, NULL, CLOCK_MONOTONIC, &until)) {
 			log_error("worker %u does not end", i);
 			hangs = true;
 			continue;

@@ -662,6 +662,19 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
+/* Waits with a bound must not depend on who sets the clock meanwhile. */
+static void init_calls(struct worker *w)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->call_done, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&w->call_lock, NULL);
+	list_init(&w->calls);
+}
+
 static struct event *watch(struct worker *w, int fd, short what, event_callback_fn callback)
 {
 	struct event *e = event_new(w->base, fd, what | EV_PERSIST, callback, w);
@@ -715,9 +728,7 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 		snprintf(err, err_len, "worker: %s", strerror(ENOMEM));
 		return NULL;
 	}
-	pthread_mutex_init(&w->call_lock, NULL);
-	pthread_cond_init(&w->call_done, NULL);
-	list_init(&w->calls);
+	init_calls(w);
 	w->index = config->index;
 	w->shared = config->shared;
 	w->inbox = w->shared->inbox[w->index];
@@ -926,7 +937,7 @@ int worker_call(struct worker *w, void (*fn)(struct worker *w, void *ctx), void 
 	list_push_back(&w->calls, &call.link);
 	atomic_store_explicit(&w->called, true, memory_order_release);
 	interrupt(w);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CALL_SECONDS;
 	while (!call.done) {
 		/* What it has begun, it must be let finish. */
