@@ -159,33 +159,37 @@ static int check_transparent(void)
 /*
  * Raises the limit of open files to what max_connections needs, or else lowers that: the
  * control socket, a reload and the look after the rules need files, too, and most when there
- * are too many connections.
+ * are too many connections.  Returns what max_connections was.
  */
-static void fit_file_limit(struct config *c)
+static uint32_t fit_file_limit(struct config *c)
 {
+	uint32_t asked = c->proxy.max_connections;
 	rlim_t spare = SPARE_FILES + SPARE_FILES_WORKER * c->workers;
 	rlim_t want = (rlim_t)c->proxy.max_connections + spare;
 	struct rlimit limit;
-	uint32_t fit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= want)
-		return;
+		return asked;
 	if (limit.rlim_max < want) {
 		struct rlimit more = { .rlim_cur = want, .rlim_max = want };
 
 		if (!setrlimit(RLIMIT_NOFILE, &more))
-			return;
+			return asked;
 	}
 	limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
 	if (setrlimit(RLIMIT_NOFILE, &limit) && getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		return asked;
 	if (limit.rlim_cur >= want)
-		return;
-	fit = limit.rlim_cur > spare ? (uint32_t)(limit.rlim_cur - spare) : 1;
-	log_warning("the limit of %llu open files allows max_connections = %u, not %u (raise it "
-		    "with LimitNOFILE= or ulimit -n)", (unsigned long long)limit.rlim_cur, fit,
-		    c->proxy.max_connections);
-	c->proxy.max_connections = fit;
+		return asked;
+	c->proxy.max_connections = limit.rlim_cur > spare ? (uint32_t)(limit.rlim_cur - spare) : 1;
+	return asked;
+}
+
+static void tell_file_limit(const struct config *c, uint32_t asked)
+{
+	if (c->proxy.max_connections != asked)
+		log_warning("the limit of open files allows max_connections = %u, not %u (raise it "
+			    "with LimitNOFILE= or ulimit -n)", c->proxy.max_connections, asked);
 }
 
 /* ---- endpoints ------------------------------------------------------------------------ */
@@ -313,6 +317,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	struct reload_report report = { .count = 0 };
 	struct ruleset_config ruleset;
 	struct config *new, *old = d->config;
+	uint32_t asked;
 	char why[256];
 	int ret;
 
@@ -327,7 +332,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 		goto fail;
 	}
 	keep_start_values(new, old);
-	fit_file_limit(new);
+	asked = fit_file_limit(new);
 	if (check_upstreams(d, &new->proxy, err, err_len)) {
 		log_error("%s", err);
 		goto fail;
@@ -354,6 +359,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	d->absent_endpoints = new->proxy.absent_endpoints;
 	config_free(old);
 	log_set_level(new->log_level);
+	tell_file_limit(new, asked);
 	log_notice("configuration reloaded, %zu service%s", new->proxy.service_count,
 		   new->proxy.service_count == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
@@ -627,7 +633,8 @@ static int confine(struct daemon *d, char *err, size_t err_len)
 
 static int run(struct daemon *d)
 {
-	const struct config *c = d->config;
+	struct config *c = d->config;
+	uint32_t asked = fit_file_limit(c);
 	struct ruleset_config ruleset = ruleset_of(c);
 	struct crew_config crew = {
 		.workers = c->workers,
@@ -680,6 +687,7 @@ static int run(struct daemon *d)
 		goto fail;
 	d->rules = true;
 	routes_check_forwarding();
+	tell_file_limit(c, asked);
 
 	if (c->seccomp && confine(d, err, sizeof(err)))
 		goto fail;
@@ -796,10 +804,8 @@ int main(int argc, char **argv)
 	logging_init(d.config->log_level);
 	signal(SIGPIPE, SIG_IGN);
 	rc = EXIT_FAILURE;
-	if (!check_capabilities() && !check_transparent()) {
-		fit_file_limit(d.config);
+	if (!check_capabilities() && !check_transparent())
 		rc = run(&d);
-	}
 out:
 	config_free(d.config);
 	return rc;

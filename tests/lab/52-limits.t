@@ -39,7 +39,7 @@ printf '#!/bin/sh\nexec prlimit --nofile=100:100 setpriv --bounding-set=-sys_res
 chmod +x "$LAB_TMP/bin/mptcp-proxyd"
 MPTCP_PROXY_BUILD=$LAB_TMP/bin
 daemon_start proxy.workers=2
-check "the log says so" grep -q "warning: the limit of 100 open files allows max_connections = 12, " \
+check "the log says so" grep -q "warning: the limit of open files allows max_connections = 12, not 100000" \
 	"$LAB_TMP/daemon.log"
 spawn "$NS_C" many mptcpize run "$LAB_PY" -c "import socket, time
 held = [socket.create_connection(('$SRV', $P_ECHO)) for _ in range(100)]
