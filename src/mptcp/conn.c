@@ -262,6 +262,8 @@ static void subflow_start_passive(struct mptcp_subflow *sf, const struct packet 
 			iss_ts[0] = *after + 1 + (iss_ts[0] >> 2);
 	}
 	tcp_init_passive(&sf->tcp, &conn->env->tcp, &cfg, syn, iss_ts[0], iss_ts[1], now_us);
+	/* What was agreed to stays; the next connection on this tuple does as configured. */
+	sf->tcp.cfg.timestamps = conn->cfg.tcp.timestamps;
 	sf->tcp.option_len = mptcp_options_usual(conn, sf->tcp.ts_on);
 	/* What we announce, not what we send: Linux (6.18) puts its infinite mapping on a
 	 * segment that it has made as long as plain TCP's may be.  Without room for it within

@@ -454,6 +454,7 @@ struct tcp_timewait {
 	uint32_t ts_recent, ts_offset;
 	uint64_t until_us;
 	bool ts_on;
+	bool ts_next;                   /* a new connection would have timestamps, too */
 };
 void tcp_timewait_init(struct tcp_timewait *tw, const struct tcp_conn *tc,
 		       uint64_t now_us);

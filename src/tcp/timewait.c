@@ -14,6 +14,7 @@ void tcp_timewait_init(struct tcp_timewait *tw, const struct tcp_conn *tc, uint6
 	tw->ts_recent = tc->ts_recent;
 	tw->ts_offset = tc->ts_offset;
 	tw->ts_on = tc->ts_on;
+	tw->ts_next = tc->cfg.timestamps;
 	tw->until_us = tcp_timer_on(tc, TCP_TIMER_STATE) ? tc->deadline_us[TCP_TIMER_STATE] :
 							   now_us + tc->cfg.time_wait_us;
 }
@@ -27,8 +28,9 @@ enum tcp_timewait_action tcp_timewait_input(struct tcp_timewait *tw, const struc
 	if (h->flags & TCP_RST)
 		return h->seq == tw->rcv_nxt ? TCP_TIMEWAIT_END : TCP_TIMEWAIT_DROP;
 	if ((h->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		/* RFC 6191: a newer timestamp, or a sequence number past the old ones. */
-		if (ts && h->opt.ts_val != tw->ts_recent ?
+		/* RFC 6191: a newer timestamp, which is no use without PAWS afterwards, or a
+		 * sequence number past the old ones. */
+		if (ts && tw->ts_next && h->opt.ts_val != tw->ts_recent ?
 		    seq32_gt(h->opt.ts_val, tw->ts_recent) : seq32_gt(h->seq, tw->rcv_nxt))
 			return TCP_TIMEWAIT_NEW;
 		return TCP_TIMEWAIT_ACK;

@@ -73,6 +73,22 @@ START_TEST(timestamps)
 }
 END_TEST
 
+/* A newer timestamp protects a new connection only if that has timestamps, too (RFC 6191). */
+START_TEST(timestamps_no_more)
+{
+	closed(true);
+	tc.cfg.timestamps = false;
+	tcp_timewait_init(&tw, &tc, now);
+	now += 10 * SEC;
+	ck_assert_int_eq(act(with_ts(seg(TCP_SYN, 0x90000000u, 0, 0), 6001, 0)),
+			 TCP_TIMEWAIT_ACK);
+	ck_assert_int_eq(act(with_ts(seg(TCP_SYN, 100, 0, 0), 5999, 0)), TCP_TIMEWAIT_NEW);
+	/* What is left of the old one has them. */
+	tcp_timewait_header(&tw, now, &hdr);
+	ck_assert(hdr.opt.has_ts);
+}
+END_TEST
+
 START_TEST(reset_for)
 {
 	our_iss = 100;
@@ -90,4 +106,4 @@ START_TEST(reset_for)
 }
 END_TEST
 
-UNIT_MAIN("tcp timewait", plain, timestamps, reset_for)
+UNIT_MAIN("tcp timewait", plain, timestamps, timestamps_no_more, reset_for)
