@@ -446,7 +446,15 @@ static void print_catch(FILE *out, const struct port_span *span)
 #define FLOW4 "ip saddr . th sport . ip daddr . th dport"
 #define FLOW6 "ip6 saddr . th sport . ip6 daddr . th dport"
 
-/* Flows that are caught, and SYNs that begin one; whatever the services are by now. */
+/* The octet of the flags: of FIN, SYN, RST and ACK there is SYN. */
+#define IS_SYN "@th,104,8 and 0x17 == 0x02 "
+
+/*
+ * Flows that are caught, and SYNs that begin one; whatever the services are by now.  The place
+ * that a SYN takes in the set is its own for as long as a handshake lasts, and only what
+ * follows gets it for long: forged SYNs, which are all that is kept of a flood, would else
+ * fill the set for an hour.
+ */
 static void print_tcp_chains(FILE *out, const struct ruleset_config *c)
 {
 	fprintf(out,
@@ -457,15 +465,24 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c)
 		"@servers4 return\n"
 		"\t\ttcp option mptcp subtype 0 fib daddr type local ip6 daddr . th dport "
 		"@servers6 return\n"
-		"\t\tip daddr . th dport @services4 update @flows4 { " FLOW4 " } goto take\n"
-		"\t\tip6 daddr . th dport @services6 update @flows6 { " FLOW6 " } goto take\n"
+		"\t\tip daddr . th dport @services4 update @flows4 { " FLOW4 " timeout %us } goto take\n"
+		"\t\tip6 daddr . th dport @services6 update @flows6 { " FLOW6 " timeout %us } goto take\n"
+		"\t}\n"
+		"\tchain caught4 {\n"
+		"\t\t" IS_SYN "goto take\n"
+		"\t\tupdate @flows4 { " FLOW4 " } goto take\n"
+		"\t}\n"
+		"\tchain caught6 {\n"
+		"\t\t" IS_SYN "goto take\n"
+		"\t\tupdate @flows6 { " FLOW6 " } goto take\n"
 		"\t}\n"
 		"\tchain to_service {\n"
-		"\t\t" FLOW4 " @flows4 update @flows4 { " FLOW4 " } goto take\n"
-		"\t\t" FLOW6 " @flows6 update @flows6 { " FLOW6 " } goto take\n"
-		/* The octet of the flags: FIN, SYN, RST and ACK of it. */
-		"\t\t@th,104,8 and 0x17 == 0x02 tcp option mptcp exists goto syn\n"
-		"\t}\n"
+		"\t\t" FLOW4 " @flows4 goto caught4\n"
+		"\t\t" FLOW6 " @flows6 goto caught6\n"
+		"\t\t" IS_SYN "tcp option mptcp exists goto syn\n"
+		"\t}\n",
+		RULESET_SYN_TIMEOUT_S, RULESET_SYN_TIMEOUT_S);
+	fprintf(out,
 		"\tchain answer {\n"
 		"\t\tip saddr . th sport @upstreams4 goto local\n"
 		"\t\tip6 saddr . th sport @upstreams6 goto local\n"

@@ -41,6 +41,9 @@ struct ruleset_config {
 };
 
 #define RULESET_FLOW_TIMEOUT_S 3600
+/* Of an element that only a SYN was seen of: longer than the server's answer and then the
+ * client's may take, a minute each. */
+#define RULESET_SYN_TIMEOUT_S 180u
 
 /*
  * Writes the rules as `nft -f` takes them: a table that replaces an existing one.  With

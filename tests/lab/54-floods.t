@@ -34,6 +34,20 @@ held=$(on_srv ss -Htn state established state syn-recv dst 10.9.0.0/16 | wc -l)
 cmp_ok "$held" '<=' 600 "the server has few connections of forged sources"
 diag "of 30000 forged SYNs the server saw $held"
 
+# What is left of them in the kernel is not there for long.
+lasting=$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | grep -o 'expires [0-9a-z]*' |
+	awk '{ h = m = 0; t = $2
+		if (match(t, /[0-9]+h/)) h = substr(t, RSTART, RLENGTH - 1)
+		if (match(t, /[0-9]+m($|[0-9])/)) { m = substr(t, RSTART); sub(/m.*/, "", m) }
+		n++; if (h * 60 + m >= 4) long++ } END { print n + 0, long + 0 }')
+cmp_ok "${lasting% *}" '>' 20000 "the set of flows has elements of forged sources"
+cmp_ok "${lasting#* }" '<' 700 "... that time out soon"
+
+spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 5
+check "a connection" wait_for 10 grep -q "^ok mptcp" "$LAB_TMP/hold.log"
+cmp_ok "$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | tr ',' '\n' |
+	grep -F "$C1 . " | grep -F ". $P_ECHO " | grep -c 'expires 5[0-9]m')" '>=' 1 "... stays in it for long"
+
 flood join
 cmp_ok "$(ctl_get mp_join_unknown)" '>' 10000 "joins of unknown tokens were passed on"
 is "$(ctl_get mp_join_in)" "$(ctl_get mp_join_done)" "every join of ours was a right one"
