@@ -386,6 +386,24 @@ START_TEST(data_sequence_numbers_wrap)
 }
 END_TEST
 
+/*
+ * Without timestamps a segment of the subflow's last turn of sequence numbers looks like one of
+ * today, but for its mapping: it delivers nothing.  What it took the place of is no more than
+ * lost, and comes again at the level of data.
+ */
+START_TEST(segment_of_the_last_turn)
+{
+	SCRIPT_BOTH(OPEN, "< a PA len 5 dss(a0 m0+5@1)", "= 5", "+ 50ms", "> a A dss(a5)",
+		    /* 4 GiB ago in both sequence spaces. */
+		    "< a PA len 5 of 0 dss(a0 m18446744069414584325+5@6)",
+		    "= 5", "+ 50ms", "> a A dss(a5)",
+		    "< a PA seq 6 len 5 of 5 dss(a0 m5+5@6)",
+		    "= 5", "> a A sack 6-11 dss(a5)",
+		    "< a PA seq 11 len 5 of 5 dss(a0 m5+5@11)",
+		    "= 10", "+ 50ms", "> a A dss(a10)");
+}
+END_TEST
+
 START_TEST(data_fin_at_the_wrap)
 {
 	/* The streams end with the last number there is; DATA_FIN has 0. */
@@ -512,6 +530,7 @@ UNIT_MAIN("mptcp_dss", largest_window_counts, all_lengths_of_dsn_and_data_ack, w
 	  split_segments_lose_their_mapping, merged_segments_lose_a_mapping,
 	  mapping_behind_its_data, merged_segments_lose_a_mapping_among_two,
 	  unmapped_data_is_bounded,
-	  data_sequence_numbers_wrap, data_fin_at_the_wrap, subflow_sequence_numbers_wrap,
+	  data_sequence_numbers_wrap, segment_of_the_last_turn, data_fin_at_the_wrap,
+	  subflow_sequence_numbers_wrap,
 	  data_out_of_the_window_is_not_acknowledged,
 	  shut_window_is_probed_where_tcp_has_room)
