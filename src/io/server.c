@@ -8,10 +8,17 @@
  * of it from the loop and never from within its own call.
  *
  * With the client's address, the client's port is tried first, too.  Where another socket
- * holds that pair, any port will do (counted).
+ * holds that pair, any port will do (counted).  While such a connection is under way it is
+ * found by its tuple, since the errors about it come as packets, and perhaps many of them:
+ * who sends SYNs to hosts that are not there decides how many.
  *
  * Owns the sockets and their events.
  */
+/* Every function that looks there calls its environment `env'. */
+#define HASH_FUNCTION(keyptr, keylen, hashv)                                   \
+	((hashv) = (unsigned)hash_bytes(&env->key, (keyptr), (keylen)))
+/* An element that could not be added has no table. */
+#define HASH_NONFATAL_OOM 1
 #include "io/server.h"
 
 #include <arpa/inet.h>
@@ -22,7 +29,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <uthash.h>
 #include <unistd.h>
 
 #include "proxy/proxy.h"
@@ -31,8 +40,8 @@ struct server {
 	struct server_env *env;
 	struct session *session;
 	struct event read_event, write_event;
-	struct list link;               /* env->connecting */
-	struct flow_tuple tuple;        /* while connecting */
+	UT_hash_handle hh;              /* env->connecting, if hh.tbl */
+	struct flow_tuple tuple;        /* its key */
 	int fd;
 	int error;                      /* of connect(), when known at once */
 	bool connecting;
@@ -72,15 +81,18 @@ static uint16_t local_port(int fd)
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
-void server_env_init(struct server_env *env, struct event_base *base,
-		     struct counters *counters, uint64_t (*now_us)(void *ctx), void *ctx)
+int server_env_init(struct server_env *env, struct event_base *base, struct counters *counters,
+		    uint64_t (*now_us)(void *ctx), void *ctx)
 {
+	if (getrandom(&env->key, sizeof(env->key), 0) != (ssize_t)sizeof(env->key))
+		return -errno;
 	env->base = base;
 	env->counters = counters;
 	env->now_us = now_us;
 	env->ctx = ctx;
-	list_init(&env->connecting);
+	env->connecting = NULL;
 	env->open_count = 0;
+	return 0;
 }
 
 /*
@@ -150,10 +162,23 @@ static void delete_read(struct server *s)
 	s->read_added = false;
 }
 
+/* Without memory for that, it waits for a time-out where it could know better. */
+static void note_connecting(struct server_env *env, struct server *s)
+{
+	HASH_ADD(hh, env->connecting, tuple, sizeof(s->tuple), s);
+}
+
+static void forget_connecting(struct server *s)
+{
+	if (s->hh.tbl)
+		HASH_DEL(s->env->connecting, s);
+	s->hh.tbl = NULL;
+}
+
 static void finish_connecting(struct server *s)
 {
 	s->connecting = false;
-	list_remove(&s->link);
+	forget_connecting(s);
 	event_del(&s->write_event);
 	/* It will be wanted as soon as the client is there. */
 	add_read(s);
@@ -219,10 +244,12 @@ int server_open(struct server_env *env, struct session *session, const struct ip
 	s->env = env;
 	s->session = session;
 	s->connecting = true;
-	if (from)
+	/* An error about one from the gateway's own address is the socket's. */
+	if (from) {
 		s->tuple.src = *from;
-	s->tuple.dst = *to;
-	list_push_back(&env->connecting, &s->link);
+		s->tuple.dst = *to;
+		note_connecting(env, s);
+	}
 	env->open_count++;
 	event_assign(&s->read_event, env->base, s->fd, EV_READ | EV_CLOSED | EV_PERSIST,
 		     on_read, s);
@@ -239,16 +266,14 @@ bool server_unreachable(struct server_env *env, const struct flow_tuple *tuple, 
 {
 	struct server *s;
 
-	list_for_each(s, &env->connecting, link) {
-		if (!flow_tuple_equal(&s->tuple, tuple))
-			continue;
-		if (s->error == EINPROGRESS) {
-			s->error = error;
-			event_active(&s->write_event, EV_WRITE, 1);
-		}
-		return true;
+	HASH_FIND(hh, env->connecting, tuple, sizeof(*tuple), s);
+	if (!s)
+		return false;
+	if (s->error == EINPROGRESS) {
+		s->error = error;
+		event_active(&s->write_event, EV_WRITE, 1);
 	}
-	return false;
+	return true;
 }
 
 ssize_t server_writev(struct server *s, const struct iovec *iov, int n)
@@ -307,8 +332,7 @@ void server_close(struct server *s, bool reset)
 
 	delete_read(s);
 	event_del(&s->write_event);
-	if (s->connecting)
-		list_remove(&s->link);
+	forget_connecting(s);
 	if (reset)
 		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(s->fd);

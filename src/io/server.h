@@ -17,7 +17,7 @@
 
 #include "base/addr.h"
 #include "base/counters.h"
-#include "base/list.h"
+#include "base/hash.h"
 
 struct event_base;
 struct server;
@@ -29,12 +29,14 @@ struct server_env {
 	struct counters *counters;
 	uint64_t (*now_us)(void *ctx);  /* the latched clock, for the proxy */
 	void *ctx;
-	struct list connecting;         /* struct server, whose outcome is not yet known */
+	struct server *connecting;      /* a hash, of those whose outcome is not yet known */
+	struct hash_key key;
 	size_t open_count;
 };
 
-void server_env_init(struct server_env *env, struct event_base *base,
-		     struct counters *counters, uint64_t (*now_us)(void *ctx), void *ctx);
+/* 0 or -errno. */
+int server_env_init(struct server_env *env, struct event_base *base, struct counters *counters,
+		    uint64_t (*now_us)(void *ctx), void *ctx);
 
 /* As in struct proxy_ops.  The outcome comes from the event loop, never from within. */
 int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,

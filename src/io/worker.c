@@ -753,11 +753,12 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 			goto fail;
 	}
 	ret = open_loop(w);
+	if (!ret)
+		ret = server_env_init(&w->servers, w->base, &w->counters, now, w);
 	if (ret) {
 		snprintf(err, err_len, "event loop: %s", strerror(-ret));
 		goto fail;
 	}
-	server_env_init(&w->servers, w->base, &w->counters, now, w);
 	w->refresh_every_us = config->flow_timeout_s * UINT64_C(1000000) / REFRESH_PER_TIMEOUT;
 	w->refresh_next_us = w->now_us + w->refresh_every_us;
 	w->sink.ctx = w->tun;
