@@ -567,10 +567,13 @@ static const struct control_ops control_ops = {
 
 /* ---- start --------------------------------------------------------------------------- */
 
+/* What held before holds again when the event is freed: one more signal is ignored then, so
+ * that nothing cuts the end short, which takes the rules away. */
 static struct event *add_signal(struct daemon *d, int number, event_callback_fn fn)
 {
 	struct event *ev = evsignal_new(d->base, number, fn, d);
 
+	signal(number, SIG_IGN);
 	if (ev)
 		evsignal_add(ev, NULL);
 	return ev;

@@ -3,7 +3,8 @@
 #
 # The daemon dies (kill -9) under traffic: what is new works at once, as plain TCP.
 # After a restart it is MPTCP again, with one ruleset, not two.  After SIGTERM
-# nothing of it is left: no table, no rule, no device; also if the helper that runs nft has died.
+# nothing of it is left: no table, no rule, no device; also if the helper that runs nft has died,
+# and if the signal comes again and again.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -12,8 +13,11 @@ lab_test
 rules() { on_gw ip rule; on_gw ip -6 rule; }
 links() { on_gw ip -o link | sed 's/^[0-9]*: \([^:@]*\).*/\1/' | sort | tr '\n' ' '; }
 tables() { on_gw nft list tables | grep -c 'inet mptcp_proxy'; }
-# native, or the xt target, which nft prints as iptables would write it
-queue_rules() { on_gw nft list ruleset 2>/dev/null | grep -cE 'queue .*4210'; }
+# native, or the xt target: that nft prints as iptables would write it, where this is installed
+queue_rules() {
+	on_gw nft list chain inet mptcp_proxy take0 2>&1 |
+		grep -cE 'queue .*4210|XT target NFQUEUE not found'
+}
 rules_before=$(rules) links_before=$(links)
 routes_before=$(on_gw ip route show table all | sort; on_gw ip -6 route show table all | sort)
 
@@ -60,4 +64,14 @@ like "$(ctl reload 2>&1)" "the process that runs it is gone" "a reload needs it,
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "what runs goes on"
 daemon_stop
 is "$(tables)" 0 "after SIGTERM, no ruleset"
+
+daemon_start
+until pid_gone "$DAEMON_PID"; do
+	kill "$DAEMON_PID" 2>/dev/null
+done
+wait "$DAEMON_PID" 2>/dev/null
+is $? 0 "after SIGTERM upon SIGTERM, it ends in order"
+DAEMON_PID=
+is "$(tables)" 0 "... and there is no ruleset"
+is "$(rules)" "$rules_before" "... and no ip rule"
 done_testing
