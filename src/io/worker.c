@@ -552,8 +552,8 @@ static void on_tun(evutil_socket_t fd, short what, void *arg)
 		return;
 	/* Only a process with more rights than are left to us can make another one. */
 	w->error = ret;
-	if (!w->index)
-		log_error("TUN device %s: it is gone", w->device);
+	/* Each that notices tells: the first to end may end the others before they do. */
+	log_error("TUN device %s: it is gone (worker %u)", w->device, w->index);
 }
 
 /* ---- flow sets ------------------------------------------------------------------ */
