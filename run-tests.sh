@@ -3,14 +3,17 @@
 #
 # Builds the project and runs every test: unit tests, simulator, fuzz corpora and
 # layers (make check), the lab in network namespaces, and the unit tests and the
-# simulator once more under sanitizers.  Meant for Debian 12, as root: it installs
-# the packages that are missing.  The last line is
+# simulator once more under sanitizers.  Only when they are asked for, since they take
+# long: the lab under sanitizers (lab-sanitizers), and the unit tests and some seeds under
+# valgrind.  Meant for Debian 12, as root: it installs the packages that are missing.
+# The last line is
 #
 #	N passed, N failed[, N skipped]
 #
 # and the exit status is 0 only if something ran and nothing failed.
 #
-# usage: run-tests.sh [unit] [lab] [sanitizers]      (default: all three)
+# usage: run-tests.sh [unit] [lab] [sanitizers] [lab-sanitizers] [valgrind]
+#        (default: the first three)
 # environment: JOBS (parallel make jobs)
 set -u
 cd "$(dirname "$(readlink -f "$0")")" || exit 1
@@ -110,10 +113,33 @@ check() {
 	fi
 }
 
+# lab DIR: every test of the lab with the programs of that build.
+lab() {
+	local dir=$1 rc ok bad skip
+
+	make -C "$dir" tests/lab/linkem >>"$dir.log" 2>&1 || broken 'tests/lab/linkem'
+	MPTCP_PROXY_BUILD=$PWD/$dir bash tests/lab/run 2>&1 | tee "$dir/lab.log"
+	rc=${PIPESTATUS[0]}
+	read -r ok bad skip < <(count_log "$dir/lab.log")
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+	[ "$rc" -eq 0 ] || [ "$bad" -gt 0 ] || broken 'tests/lab/run'
+	[ $((ok + bad + skip)) -gt 0 ] || broken 'the lab ran nothing'
+}
+
+for part in $parts; do
+	case $part in
+	unit | lab | sanitizers | lab-sanitizers | valgrind) ;;
+	*) broken "no part is called '$part'"; finish ;;
+	esac
+done
+
 step 'packages'
 need_packages "${PACKAGES_BUILD[@]}" || { broken 'packages to build'; finish; }
-if [[ $parts = *' lab '* ]]; then
+if [[ $parts = *' lab '* || $parts = *' lab-sanitizers '* ]]; then
 	need_packages "${PACKAGES_LAB[@]}" || broken 'packages of the lab'
+fi
+if [[ $parts = *' valgrind '* ]]; then
+	need_packages valgrind || broken 'valgrind'
 fi
 
 step 'build'
@@ -131,21 +157,32 @@ if [[ $parts = *' unit '* ]] && [ -n "$built" ]; then
 	check build
 fi
 
-if [[ $parts = *' lab '* ]] && [ -n "$built" ] && [ -e tests/lab/run ]; then
+if [[ $parts = *' lab '* ]] && [ -n "$built" ]; then
 	step 'lab'
-	make -C build tests/lab/linkem >>build.log 2>&1 || broken 'tests/lab/linkem'
-	MPTCP_PROXY_BUILD=$PWD/build bash tests/lab/run 2>&1 | tee build/lab.log
-	rc=${PIPESTATUS[0]}
-	read -r ok bad skip < <(count_log build/lab.log)
-	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-	[ "$rc" -eq 0 ] || [ "$bad" -gt 0 ] || broken 'tests/lab/run'
-	[ $((ok + bad + skip)) -gt 0 ] || broken 'the lab ran nothing'
+	lab build
 fi
 
-if [[ $parts = *' sanitizers '* ]]; then
-	step 'unit tests, simulator and fuzz corpora under sanitizers'
-	if build build-sanitizers --enable-sanitizers CFLAGS='-O1 -g'; then
+if [[ $parts = *' valgrind '* ]] && [ -n "$built" ]; then
+	step 'unit tests, fuzz corpora and some seeds under valgrind'
+	make -C build check-valgrind 2>&1 | tee build/valgrind-check.log
+	if [ "${PIPESTATUS[0]}" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		broken 'make check-valgrind'
+	fi
+fi
+
+if [[ $parts = *sanitizers' '* ]]; then
+	step 'build with sanitizers'
+	built=
+	build build-sanitizers --enable-sanitizers CFLAGS='-O1 -g' && built=1
+	if [[ $parts = *' sanitizers '* ]] && [ -n "$built" ]; then
+		step 'unit tests, simulator and fuzz corpora under sanitizers'
 		check build-sanitizers
+	fi
+	if [[ $parts = *' lab-sanitizers '* ]] && [ -n "$built" ]; then
+		step 'lab under sanitizers'
+		lab build-sanitizers
 	fi
 fi
 

@@ -44,7 +44,7 @@ silent() { # the router's errors get lost
 
 # download FAMILY WHAT SECONDS: right, and never silent for so long
 download() {
-	local host=$SRV out=$LAB_TMP/out/dl gap
+	local host=$SRV gap
 	[ "$1" = v6 ] && host=$SRV_6
 	gap=$(on_client "$LAB_DIR/peer.py" download "$host" $P_SOURCE --bytes 2000000 --timeout 60)
 	like "$gap" '^ok ' "$1, $2: every byte is right"

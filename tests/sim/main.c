@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds of one seed after which it counts as hanging. */
+/* Seconds of one seed after which it counts as hanging; see patience(). */
 #define SEED_SECONDS 120
 #define JOBS_MAX 64
 
@@ -137,6 +137,15 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 	}
 }
 
+/* Under valgrind all takes longer: the unit tests' own variable counts here, too. */
+static unsigned patience(void)
+{
+	const char *times = getenv("CK_TIMEOUT_MULTIPLIER");
+	double factor = times ? strtod(times, NULL) : 1;
+
+	return (unsigned)(SEED_SECONDS * (factor >= 1 && factor <= 1000 ? factor : 1));
+}
+
 static bool run_job(const struct job *j, struct result *res)
 {
 	static struct scenario s;
@@ -144,7 +153,7 @@ static bool run_job(const struct job *j, struct result *res)
 	struct result again;
 
 	make(j, &s, name, sizeof(name));
-	alarm(SEED_SECONDS);
+	alarm(patience());
 	scenario_run(&s, verbose, pcap, res);
 	/* The same once more must be the same to the bit. */
 	if (!res->failed && (j->kind == ENGINE || j->kind == PROXY) && j->number % 50 == 0) {
