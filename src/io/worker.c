@@ -22,7 +22,7 @@
  * before their room in the inbox is given back.  Those to others are put into their inboxes
  * at once; the others are woken at the end of a batch and of a turn.  The inbox of one that
  * does not keep up gets full: then packets are lost, which TCP repairs, and other messages
- * wait in a backlog.
+ * wait in the outbox.
  *
  * Owns the event base and all that hangs on it; calls everything in io/ and the proxy.
  */
@@ -50,6 +50,7 @@
 #include "io/flowset.h"
 #include "io/inbox.h"
 #include "io/nfq.h"
+#include "io/outbox.h"
 #include "io/pathmtu.h"
 #include "io/server.h"
 #include "io/sources.h"
@@ -81,11 +82,6 @@ struct call {
 	bool done;
 };
 
-struct waiting {
-	uint16_t to;
-	struct inbox_message message;   /* without a packet */
-};
-
 struct worker {
 	struct event_base *base;
 	struct event *nfq_event, *tun_event, *timer_event, *stop_event, *tick_event, *inbox_event;
@@ -93,9 +89,7 @@ struct worker {
 	struct inbox *inbox;            /* ours, of those */
 	struct directory *directory;
 	unsigned index;
-	uint64_t to_wake;               /* workers that were sent something; a bit each */
-	struct waiting *backlog;
-	size_t backlog_count, backlog_capacity;
+	struct outbox outbox;
 	pthread_mutex_t call_lock;      /* of calls and running */
 	pthread_cond_t call_done;
 	struct list calls;
@@ -272,76 +266,12 @@ static void op_random(void *ctx, void *buf, size_t len)
 
 /* ---- other workers -------------------------------------------------------------- */
 
-static bool put_message(struct worker *w, uint16_t to, const struct inbox_message *m)
-{
-	if (!inbox_put(w->shared->inbox[to], m))
-		return false;
-	w->to_wake |= UINT64_C(1) << to;
-	return true;
-}
-
-static void wake_others(struct worker *w)
-{
-	while (w->to_wake) {
-		int i = __builtin_ctzll(w->to_wake);
-
-		w->to_wake &= w->to_wake - 1;
-		inbox_signal(w->shared->inbox[i]);
-	}
-}
-
-/* Keeps a message for later, without its packet: that is as if it were lost. */
-static void add_to_backlog(struct worker *w, uint16_t to, const struct inbox_message *m)
-{
-	struct waiting *e;
-
-	if (w->backlog_count == w->backlog_capacity) {
-		size_t capacity = w->backlog_capacity ? w->backlog_capacity * 2 : 64;
-
-		e = reallocarray(w->backlog, capacity, sizeof(*e));
-		if (!e) {
-			log_error("out of memory: worker %u forgets to tell worker %u of a flow",
-				  w->index, to);
-			return;
-		}
-		w->backlog = e;
-		w->backlog_capacity = capacity;
-	}
-	e = &w->backlog[w->backlog_count++];
-	e->to = to;
-	e->message = *m;
-	if (m->m.kind == PROXY_MESSAGE_RETURNED)
-		counter_inc(&w->counters, CNT_HANDOVER_LOST);
-	e->message.m.kind = PROXY_MESSAGE_GONE;
-	e->message.m.data = NULL;
-	e->message.m.len = 0;
-}
-
-static void send_backlog(struct worker *w)
-{
-	size_t left = 0;
-
-	for (size_t i = 0; i < w->backlog_count; i++) {
-		struct waiting *e = &w->backlog[i];
-
-		if (!put_message(w, e->to, &e->message))
-			w->backlog[left++] = *e;
-	}
-	w->backlog_count = left;
-}
-
 static bool op_send(void *ctx, uint16_t to, const struct proxy_message *message)
 {
 	struct inbox_message m = { .m = *message };
 	struct worker *w = ctx;
 
-	/* Nothing overtakes what waits. */
-	if (!w->backlog_count && put_message(w, to, &m))
-		return true;
-	if (message->kind == PROXY_MESSAGE_PACKET)
-		return false;
-	add_to_backlog(w, to, &m);
-	return true;
+	return outbox_send(&w->outbox, to, &m);
 }
 
 static void op_token_known(void *ctx, uint32_t token, bool known)
@@ -457,7 +387,7 @@ static void tell_local_error(struct worker *w, const uint8_t *data, size_t len)
 
 	for (unsigned i = 0; i < w->shared->count; i++) {
 		if (i != w->index)
-			put_message(w, (uint16_t)i, &m);
+			outbox_send(&w->outbox, (uint16_t)i, &m);
 	}
 }
 
@@ -506,7 +436,7 @@ static void on_packets(evutil_socket_t fd, short what, void *arg)
 				pass |= 1u << i;
 		}
 		nfq_verdict(w->nfq, packets, n, pass);
-		wake_others(w);
+		outbox_wake(&w->outbox);
 		proxy_flush(w->proxy, w->now_us);
 		if (n < NFQ_BATCH)
 			return;
@@ -733,6 +663,7 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	w->shared = config->shared;
 	w->inbox = w->shared->inbox[w->index];
 	w->directory = w->shared->directory[w->index];
+	outbox_init(&w->outbox, w->shared->inbox, &w->counters);
 	w->timer_fd = -1;
 	w->stop_fd = -1;
 	w->armed_us = TIMER_NEVER;
@@ -810,7 +741,7 @@ void worker_free(struct worker *w)
 	tun_free(w->tun);
 	pathmtu_fini(&w->pathmtu);
 	free(w->refresh);
-	free(w->backlog);
+	outbox_fini(&w->outbox);
 	pthread_cond_destroy(&w->call_done);
 	pthread_mutex_destroy(&w->call_lock);
 	explicit_bzero(w->random, sizeof(w->random));
@@ -848,12 +779,9 @@ static uint64_t finish_turn(struct worker *w)
 	deadline_us = proxy_deadline(w->proxy);
 	if (due_us < deadline_us)
 		deadline_us = due_us;
-	if (w->backlog_count) {
-		send_backlog(w);
-		if (w->backlog_count && deadline_us > w->now_us + BACKLOG_DELAY_US)
-			deadline_us = w->now_us + BACKLOG_DELAY_US;
-	}
-	wake_others(w);
+	if (outbox_retry(&w->outbox) && deadline_us > w->now_us + BACKLOG_DELAY_US)
+		deadline_us = w->now_us + BACKLOG_DELAY_US;
+	outbox_wake(&w->outbox);
 	return deadline_us;
 }
 

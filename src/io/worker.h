@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/counters.h"
+#include "io/outbox.h"
 #include "proxy/proxy.h"
 
 struct directory;
@@ -23,8 +24,7 @@ struct inbox;
 struct sources;
 struct worker;
 
-/* More would only split the interception more finely than what hands out packets. */
-#define WORKERS_MAX 64
+#define WORKERS_MAX OUTBOX_WORKERS_MAX
 
 struct worker_shared {
 	unsigned count;                 /* of workers */

@@ -3,6 +3,7 @@
  * The ring between workers: order, bounds, and what is in it; with threads, too.
  */
 #include "io/inbox.h"
+#include "io/outbox.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -156,4 +157,70 @@ START_TEST(threads)
 }
 END_TEST
 
-UNIT_MAIN("io/inbox", in_order, packets_leave_room_for_the_rest, wakes_once, threads)
+/* Fills what packets may take, and then what is reserved for the rest. */
+static void fill(struct inbox *in)
+{
+	while (put(in, PROXY_MESSAGE_PACKET, 0, 0, 60000))
+		;
+	while (put(in, PROXY_MESSAGE_GONE, 0, 0, 0))
+		;
+}
+
+static bool send(struct outbox *out, uint16_t to, enum proxy_message_kind kind, uint32_t n)
+{
+	struct inbox_message m = { .m = { .kind = kind, .from = 9, .generation = n } };
+
+	return outbox_send(out, to, &m);
+}
+
+/* The next message of worker 9. */
+static uint32_t take(struct inbox *in)
+{
+	struct inbox_message m;
+
+	while (inbox_take(in, &m))
+		if (m.m.from == 9)
+			return m.m.generation;
+	return 0;
+}
+
+/* One worker's inbox is full: what may not get lost waits, and nothing for others. */
+START_TEST(what_waits_keeps_nobody_else_waiting)
+{
+	struct inbox *in[2] = { inbox_new(1), inbox_new(1) };
+	struct counters counters = { 0 };
+	struct outbox out;
+
+	outbox_init(&out, in, &counters);
+	fill(in[0]);
+	ck_assert(!send(&out, 0, PROXY_MESSAGE_PACKET, 1));
+	ck_assert(send(&out, 0, PROXY_MESSAGE_GONE, 2));
+	ck_assert(send(&out, 0, PROXY_MESSAGE_RETURNED, 3));
+	ck_assert_uint_eq(counters.v[CNT_HANDOVER_LOST], 1);
+	ck_assert(send(&out, 1, PROXY_MESSAGE_PACKET, 4));
+	ck_assert_uint_eq(take(in[1]), 4);
+	ck_assert_uint_eq(outbox_retry(&out), 2);
+	ck_assert(send(&out, 1, PROXY_MESSAGE_PACKET, 5));
+	ck_assert_uint_eq(take(in[1]), 5);
+
+	ck_assert_uint_eq(take(in[0]), 0);
+	inbox_release(in[0]);
+	/* Room is there, but what waits comes first. */
+	ck_assert(!send(&out, 0, PROXY_MESSAGE_PACKET, 6));
+	ck_assert_uint_eq(outbox_retry(&out), 0);
+	ck_assert(send(&out, 0, PROXY_MESSAGE_PACKET, 7));
+	ck_assert_uint_eq(take(in[0]), 2);
+	ck_assert_uint_eq(take(in[0]), 3);
+	ck_assert_uint_eq(take(in[0]), 7);
+	ck_assert_uint_eq(take(in[0]), 0);
+
+	outbox_wake(&out);
+	ck_assert_uint_eq(out.to_wake, 0);
+	outbox_fini(&out);
+	inbox_free(in[0]);
+	inbox_free(in[1]);
+}
+END_TEST
+
+UNIT_MAIN("io/inbox", in_order, packets_leave_room_for_the_rest, wakes_once, threads,
+	  what_waits_keeps_nobody_else_waiting)
