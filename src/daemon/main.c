@@ -66,6 +66,7 @@ struct daemon {
 	uint64_t started_us;
 	bool rules, routes;     /* are installed */
 	bool rules_lost;        /* were removed by somebody else, and cannot be made again */
+	bool routes_lost;       /* likewise */
 	unsigned still_looks;   /* since a worker turned; 0: all do */
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
@@ -296,6 +297,21 @@ static void keep_rules(struct daemon *d)
 	crew_refresh_flows(d->crew);
 }
 
+/* The same for the way back from servers. */
+static void keep_routes(struct daemon *d)
+{
+	char err[256];
+
+	if (!d->routes || !routes_missing())
+		return;
+	if (!routes_restore(err, sizeof(err)))
+		log_warning("somebody removed addresses, routes or settings of the way back from "
+			    "servers; they are made again");
+	else if (!d->routes_lost)
+		log_error("%s", err);
+	d->routes_lost = routes_missing();
+}
+
 /* Keeps what only a restart may change. */
 static void keep_start_values(struct config *new, const struct config *old)
 {
@@ -470,8 +486,10 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	d->still_looks = crew_look(d->crew, &worker);
-	if (!d->still_looks)
+	if (!d->still_looks) {
 		keep_rules(d);
+		keep_routes(d);
+	}
 	if (d->still_looks < LOOKS_IN_VAIN)
 		return;
 	log_error("worker %u hangs: removing the rules and giving up, so that traffic passes",

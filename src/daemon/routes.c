@@ -20,6 +20,9 @@
  * the end.  Machines that mostly forward gain from that, too.  That it was on is noted by a
  * route, in a table that nobody looks up, where the run after a crash finds it.  The file is
  * kept open until the end, when the daemon may not open it any more (sandbox.h).
+ *
+ * All of this may be undone by somebody who tidies up or starts the network anew, and is made
+ * again then: whether addresses are local, the kernel is asked as for a packet.
  */
 #include "daemon/routes.h"
 
@@ -45,6 +48,7 @@
 /* To be put back at the end, by this descriptor. */
 static bool restore_early_demux;
 static int early_demux_fd = -1;
+static bool has_prefix;                 /* else there is no IPv6 */
 
 /* Sends a request and returns the kernel's answer, 0 or -errno. */
 static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
@@ -111,8 +115,7 @@ static int stop_early_demux(char *err, size_t err_len)
 	int ret;
 
 	if (is_zero(EARLY_DEMUX)) {
-		if (restore_early_demux)
-			open_early_demux();
+		open_early_demux();
 		return 0;
 	}
 	ret = set_early_demux('0');
@@ -233,6 +236,7 @@ int routes_install(char *err, size_t err_len)
 		ret = change_address(nl, true);
 	if (!ret) {
 		ret = change_prefix(nl, true);
+		has_prefix = !ret;
 		if (ret && no_ipv6(ret)) {
 			log_notice("routes: no IPv6 here (%s)", strerror(-ret));
 			ret = 0;
@@ -247,6 +251,71 @@ int routes_install(char *err, size_t err_len)
 	}
 out:
 	mnl_socket_close(nl);
+	return ret;
+}
+
+/* Whether packets to `addr` would be delivered here; true in doubt. */
+static bool is_local(struct mnl_socket *nl, uint8_t family, const void *addr, size_t len)
+{
+	uint8_t buf[BUFFER_BYTES];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	const struct rtmsg *answer;
+	struct rtmsg *route;
+	ssize_t n;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = family;
+	route->rtm_dst_len = (uint8_t)(len * 8);
+	mnl_attr_put(nlh, RTA_DST, len, addr);
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return true;
+	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	if (n < 0 || !mnl_nlmsg_ok(nlh, (int)n))
+		return true;
+	if (nlh->nlmsg_type == NLMSG_ERROR) {
+		const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+
+		return e->error != -ENETUNREACH && e->error != -EHOSTUNREACH;
+	}
+	answer = mnl_nlmsg_get_payload(nlh);
+	return nlh->nlmsg_type != RTM_NEWROUTE || answer->rtm_type == RTN_LOCAL;
+}
+
+bool routes_missing(void)
+{
+	struct mnl_socket *nl = open_socket();
+	uint32_t local4 = htonl(ROUTES_LOCAL4), first = htonl(ROUTES_LOCAL6);
+	struct in6_addr local6 = { 0 };
+	bool missing;
+
+	if (!nl)
+		return false;
+	memcpy(&local6, &first, sizeof(first));
+	local6.s6_addr[15] = 1;
+	missing = !is_local(nl, AF_INET, &local4, sizeof(local4)) ||
+		  (has_prefix && !is_local(nl, AF_INET6, &local6, sizeof(local6))) ||
+		  (early_demux_fd >= 0 && !is_zero(EARLY_DEMUX));
+	mnl_socket_close(nl);
+	return missing;
+}
+
+int routes_restore(char *err, size_t err_len)
+{
+	struct mnl_socket *nl = open_socket();
+	int ret;
+
+	ret = nl ? change_address(nl, true) : -errno;
+	if (!ret && has_prefix)
+		ret = change_prefix(nl, true);
+	if (!ret && early_demux_fd >= 0)
+		ret = set_early_demux('0');
+	if (nl)
+		mnl_socket_close(nl);
+	if (ret)
+		snprintf(err, err_len, "the way back from servers cannot be made again: %s",
+			 strerror(-ret));
 	return ret;
 }
 

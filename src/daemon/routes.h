@@ -6,6 +6,7 @@
 #ifndef DAEMON_ROUTES_H
 #define DAEMON_ROUTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* For IPv4: the dummy address (RFC 7600, section 4.8). */
@@ -26,6 +27,10 @@
  * `err`; then nothing is left behind.
  */
 int routes_install(char *err, size_t err_len);
+/* Whether somebody has undone any of it since.  False if the kernel does not tell. */
+bool routes_missing(void);
+/* Makes it again.  0, or -errno with one line in `err`. */
+int routes_restore(char *err, size_t err_len);
 /* Removes them and puts the sysctl back; silent where there are none. */
 void routes_remove(void);
 /* Logs a warning for each family that the kernel does not forward. */

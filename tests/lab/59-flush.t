@@ -80,6 +80,18 @@ check "another one, after the reload" on_gw nft insert rule inet mptcp_proxy cat
 sleep 5
 is "$(grep -c 'somebody removed' "$LAB_TMP/daemon.log")" "$made" "that is left alone"
 
+# The way back from servers is kept, too.
+on_gw ip -6 route del local 3fff:d50::/32 table local
+on_gw sysctl -qw net.ipv4.tcp_early_demux=1
+way_back() {
+	on_gw ip -6 route get 3fff:d50::7 2>/dev/null | grep -q '^local' &&
+		[ "$(on_gw sysctl -n net.ipv4.tcp_early_demux)" = 0 ]
+}
+check "the way back is undone" eval '! way_back'
+check "... and made again" wait_for 20 way_back
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "a new connection"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV_6 $P_ECHO)" "^ok mptcp" "a new connection of IPv6"
+
 is "$(on_gw nft list tables | sort | tr '\n' ' ')" "table inet firewall table inet mptcp_proxy " \
 	"both firewalls' tables are there"
 daemon_stop
