@@ -36,6 +36,7 @@ struct member {
 	struct worker *worker;
 	pthread_t thread;
 	bool started;
+	bool ended;             /* or is about to, and needs nothing any more; crew.lock */
 	int error;              /* of worker_run() */
 	unsigned turns;         /* at the last look */
 	unsigned still;         /* looks since there was one */
@@ -45,6 +46,8 @@ struct crew {
 	struct worker_shared shared;
 	const struct proxy_config *config;
 	int failed_fd;
+	pthread_mutex_t lock;
+	pthread_cond_t some_ended;      /* waited for by the clock that nobody sets */
 	struct member members[WORKERS_MAX];
 };
 
@@ -77,6 +80,17 @@ static int make_shared(struct crew *c, const struct crew_config *config)
 	return c->failed_fd < 0 ? -errno : 0;
 }
 
+static void init_ends(struct crew *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->some_ended, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 struct crew *crew_new(const struct crew_config *config, char *err, size_t err_len)
 {
 	struct crew *c = calloc(1, sizeof(*c));
@@ -87,6 +101,7 @@ struct crew *crew_new(const struct crew_config *config, char *err, size_t err_le
 		return NULL;
 	}
 	c->failed_fd = -1;
+	init_ends(c);
 	c->config = config->proxy;
 	ret = make_shared(c, config);
 	if (ret) {
@@ -130,6 +145,8 @@ void crew_free(struct crew *c)
 	sources_free(c->shared.sources);
 	if (c->failed_fd >= 0)
 		close(c->failed_fd);
+	pthread_cond_destroy(&c->some_ended);
+	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
@@ -143,6 +160,10 @@ static void *run_worker(void *arg)
 	m->error = worker_run(m->worker);
 	if (m->error && write(m->crew->failed_fd, &one, sizeof(one)) < 0)
 		log_error("worker %d cannot tell that it failed", (int)(m - m->crew->members));
+	pthread_mutex_lock(&m->crew->lock);
+	m->ended = true;
+	pthread_cond_signal(&m->crew->some_ended);
+	pthread_mutex_unlock(&m->crew->lock);
 	return NULL;
 }
 
@@ -173,6 +194,22 @@ int crew_start(struct crew *c)
 	return ret;
 }
 
+/* Whether the thread has ended by then. */
+static bool join(struct member *m, const struct timespec *until)
+{
+	struct crew *c = m->crew;
+	bool ended;
+
+	pthread_mutex_lock(&c->lock);
+	while (!m->ended && !pthread_cond_timedwait(&c->some_ended, &c->lock, until))
+		;
+	ended = m->ended;
+	pthread_mutex_unlock(&c->lock);
+	if (ended)
+		pthread_join(m->thread, NULL);
+	return ended;
+}
+
 int crew_stop(struct crew *c)
 {
 	struct timespec until;
@@ -188,8 +225,7 @@ int crew_stop(struct crew *c)
 	for (unsigned i = 0; i < c->shared.count; i++) {
 		struct member *m = &c->members[i];
 
-		if (m->started &&
-		    pthread_clockjoin_np(m->thread, NULL, CLOCK_MONOTONIC, &until)) {
+		if (m->started && !join(m, &until)) {
 			log_error("worker %u does not end", i);
 			hangs = true;
 			continue;
