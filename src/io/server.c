@@ -95,6 +95,21 @@ int server_env_init(struct server_env *env, struct event_base *base, struct coun
 	return 0;
 }
 
+/* Errors of connect() that tell of this machine's want of room, and nothing of the server. */
+static bool no_room(int error)
+{
+	switch (error) {
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+	case EAGAIN:
+	case ENOBUFS:
+	case ENOMEM:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * A socket that is connecting from `from` (NULL: the gateway's address), or -errno;
  * *error is the outcome when that is known already, or EINPROGRESS.
@@ -131,7 +146,7 @@ static int begin(const struct ip_endpoint *from, const struct ip_endpoint *to, i
 	}
 	len = to_sockaddr(to, &a);
 	*error = connect(fd, &a.any, len) < 0 ? errno : 0;
-	if (*error == EADDRNOTAVAIL || *error == EADDRINUSE) {
+	if (no_room(*error)) {
 		errno = *error;
 		goto fail;
 	}

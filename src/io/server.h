@@ -38,7 +38,10 @@ struct server_env {
 int server_env_init(struct server_env *env, struct event_base *base, struct counters *counters,
 		    uint64_t (*now_us)(void *ctx), void *ctx);
 
-/* As in struct proxy_ops.  The outcome comes from the event loop, never from within. */
+/*
+ * As in struct proxy_ops.  The outcome comes from the event loop, never from within; but that
+ * this machine has no room for another connection is an error of the call.
+ */
 int server_open(struct server_env *env, struct session *session, const struct ip_endpoint *from,
 		const struct ip_endpoint *to, struct server **out);
 ssize_t server_writev(struct server *s, const struct iovec *iov, int n);
