@@ -65,7 +65,7 @@ static bool make_shared_grid(int n, struct exp_case *c)
 		return false;
 	snprintf(label, sizeof(label), "%g Mbit/s, %g ms, queue %g RTT", mbit, rtt_ms, rtts);
 	*c = (struct exp_case){ label, .link = { LINK(mbit, rtt_ms, rtts * rtt_ms) }, .flows = 2,
-				.seconds = 140, .warmup_s = 20, .most = 1.15,
+				.seconds = 140, .warmup_s = 20, .least = 0.85, .most = 1.15,
 				.flow = { { .paths = 2 }, { .plain = true } } };
 	return true;
 }
