@@ -47,6 +47,7 @@ static void established(struct mptcp_subflow *sf, enum mptcp_mode mode, uint64_t
 		/* Both sides know the first DSN: a short one will do at once. */
 		sf->last_map_dsn = conn->snd_nxt;
 		sf->mapped = true;
+		sf->whole_map_seq = sf->tcp.iss;
 		counter_inc(conn->env->counters, CNT_MP_CAPABLE_DONE);
 		conn->snd_wnd_edge = conn->snd_una + sf->tcp.snd_wnd;
 	}

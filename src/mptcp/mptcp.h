@@ -265,6 +265,7 @@ struct mptcp_subflow {
 	uint64_t fail_dsn;
 	uint64_t last_map_dsn;          /* of the newest mapping sent here */
 	bool mapped;                    /* last_map_dsn is valid */
+	uint32_t whole_map_seq;         /* of the last mapping whose DSN had to be whole */
 	uint32_t reinjected_records;    /* ranges sent here out of DSN order */
 	uint64_t copied_to;             /* redundant: what is before was copied, or need not be */
 	uint64_t penalized_us;          /* when it last was, for being in the way of others */

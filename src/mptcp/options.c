@@ -138,15 +138,18 @@ static size_t capable_ack(const struct mptcp_subflow *sf, const struct tcp_tx *t
 /*
  * Whether the low half of a DSN is enough (RFC 8684, section 3.3.1).  Linux extends it by
  * the mapping before it on the same subflow, so that one must have the same high half, and
- * neither may be near the end of the low one.  Retransmissions, which come out of turn,
- * always carry it whole.
+ * neither may be near the end of the low one.  What is sent again is read in its turn, too,
+ * so it may be short as it was at first: behind the last mapping that had to be whole.  Other
+ * receivers extend it by what the connection expects: a stale subflow's must not be far behind.
  */
-static bool short_dsn_fits(const struct mptcp_subflow *sf, uint64_t dsn)
+static bool short_dsn_fits(const struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t dsn)
 {
 	const uint32_t last = UINT32_MAX - (1u << 24);
 
 	return sf->mapped && dsn >> 32 == sf->last_map_dsn >> 32 && (uint32_t)dsn < last &&
-	       (uint32_t)sf->last_map_dsn < last;
+	       (uint32_t)sf->last_map_dsn < last &&
+	       (!tx->retransmission || (seq32_gt(tx->map_seq, sf->whole_map_seq) &&
+					seq64_gt(dsn + (1u << 30), sf->conn->snd_una)));
 }
 
 /* A mapping's checksum, made without the DATA_FIN that its length now counts. */
@@ -202,8 +205,10 @@ static void fill_dss(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint64_t
 	if (tx->len) {
 		d->has_map = true;
 		d->dsn = tx->offset - (tx->seq - tx->map_seq);
-		d->dsn_is64 = whole_dsn(conn, now_us) || tx->retransmission ||
-			      !short_dsn_fits(sf, d->dsn);
+		d->dsn_is64 = !short_dsn_fits(sf, tx, d->dsn);
+		if (d->dsn_is64 && !tx->retransmission)
+			sf->whole_map_seq = tx->map_seq;
+		d->dsn_is64 |= whole_dsn(conn, now_us);
 		d->ack_is64 = !d->dsn_is64 && whole_ack_due(conn);
 		if (!tx->retransmission) {
 			sf->last_map_dsn = d->dsn;

@@ -465,7 +465,7 @@ START_TEST(signals_are_no_duplicate_acks)
 		    "< a A ack 1 prio",
 		    "? tcp_fast_recovery 0",
 		    "< a A ack 1 dss(a0)", "< a A ack 1 dss(a0)", "< a A ack 1 dss(a0)",
-		    "> a PA seq 1 len 1440 dss(A0 m0+5000@1)",
+		    "> a PA seq 1 len 1440 dss(A0 M0+5000@1)",
 		    "? tcp_fast_recovery 1");
 }
 END_TEST

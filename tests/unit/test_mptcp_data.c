@@ -156,17 +156,18 @@ START_TEST(server_data_is_mapped_and_acknowledged)
 }
 END_TEST
 
-/* Sends one byte at `dsn` and tells whether its DSN went out whole. */
-static bool sent_whole(struct peer_flow *f, uint64_t dsn)
+/* Sends one byte at `dsn`, as the subflow's byte `seq`, and tells whether its DSN went out whole. */
+static bool sent_whole_at(struct peer_flow *f, uint64_t dsn, uint32_t seq, bool again)
 {
 	uint8_t option[TCP_OPTIONS_MAX];
 	struct tcp_tx tx = {
-		.seq = f->sf->tcp.snd_nxt,
+		.seq = f->sf->tcp.iss + 1 + seq,
 		.flags = TCP_ACK,
 		.len = 1,
 		.offset = dsn,
-		.map_seq = f->sf->tcp.snd_nxt,
+		.map_seq = f->sf->tcp.iss + 1 + seq,
 		.map_len = 1,
+		.retransmission = again,
 	};
 	struct mptcp_options parsed = { 0 };
 	size_t len = mptcp_options_for(f->sf, &tx, p.now_us, option, TCP_OPTIONS_MAX);
@@ -174,6 +175,11 @@ static bool sent_whole(struct peer_flow *f, uint64_t dsn)
 	ck_assert_uint_eq(mptcp_option_parse(option, len, false, true, &parsed), MPOPT_DSS);
 	ck_assert_uint_eq((uint32_t)parsed.dss.dsn, (uint32_t)dsn);
 	return parsed.dss.dsn_is64;
+}
+
+static bool sent_whole(struct peer_flow *f, uint64_t dsn)
+{
+	return sent_whole_at(f, dsn, f->sf->tcp.snd_nxt - f->sf->tcp.iss - 1, false);
 }
 
 START_TEST(dsn_is_whole_where_it_could_be_misread)
@@ -190,6 +196,70 @@ START_TEST(dsn_is_whole_where_it_could_be_misread)
 	ck_assert(!sent_whole(&p.second, 0x200000001u));
 	/* Back to a range from before the wrap, sent again. */
 	ck_assert(sent_whole(&p.second, 0x180000000u));
+	peer_fini(&p);
+}
+END_TEST
+
+/*
+ * Sent again as it was at first, or it would not fit into as many bytes; but the receiver reads
+ * it behind the mapping that was before it, not behind the last.
+ */
+START_TEST(dsn_sent_again_is_whole_where_it_was)
+{
+	uint64_t una;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	/* The first subflow has one before its first: the initial one. */
+	ck_assert(!sent_whole_at(&p.first, p.server_idsn + 1, 0, false));
+	ck_assert(!sent_whole_at(&p.first, p.server_idsn + 1, 0, true));
+	una = p.conn->snd_una;
+	p.conn->snd_una = 0x100000000u;
+	ck_assert(sent_whole_at(&p.second, 0x100000000u, 0, false));
+	ck_assert(!sent_whole_at(&p.second, 0x100000001u, 1, false));
+	ck_assert(!sent_whole_at(&p.second, 0x100000001u, 1, true));
+	ck_assert(sent_whole_at(&p.second, 0x100000000u, 0, true));
+	/* Across a change of the high half, which the other subflow carried. */
+	ck_assert(sent_whole_at(&p.second, 0x200000000u, 2, false));
+	ck_assert(!sent_whole_at(&p.second, 0x200000001u, 3, false));
+	ck_assert(!sent_whole_at(&p.second, 0x200000001u, 3, true));
+	ck_assert(sent_whole_at(&p.second, 0x200000000u, 2, true));
+	ck_assert(sent_whole_at(&p.second, 0x100000001u, 1, true));
+	/* Of a subflow that the others have left far behind. */
+	p.conn->snd_una = 0x240000001u;
+	ck_assert(sent_whole_at(&p.second, 0x200000001u, 3, true));
+	p.conn->snd_una--;
+	ck_assert(!sent_whole_at(&p.second, 0x200000001u, 3, true));
+	p.conn->snd_una = una;
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(full_segment_is_sent_again_in_one)
+{
+	const struct packet *out;
+	const uint32_t len = 1460 - 20;         /* of options: a mapping with DATA_ACK */
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_queue(&p, 14400);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->payload_len % len, 0);
+	peer_forget(&p);
+	ack = peer_ack(&p, &p.first, 0);
+	ack.tcp.opt.sack_count = 1;
+	ack.tcp.opt.sack[0] = (struct tcp_sack_block){ p.first.ack + len, p.first.ack + 5 * len };
+	peer_send(&p, &p.first, &ack);
+	peer_run(&p);
+	out = peer_next(&p);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(out->tcp.seq, p.first.ack);
+	ck_assert_uint_eq(out->payload_len, len);
+	ck_assert(!out->tcp.mptcp.dss.dsn_is64);
 	peer_fini(&p);
 }
 END_TEST
@@ -312,7 +382,7 @@ START_TEST(stale_subflow_repeats_from_its_hoard)
 		ck_assert_uint_eq(out->payload_len, 400);
 		for (size_t i = 0; i < 400; i++)
 			ck_assert_uint_eq(out->payload[i], 'd');
-		ck_assert_uint_eq(out->tcp.mptcp.dss.dsn, p.server_idsn + 1);
+		ck_assert_uint_eq((uint32_t)out->tcp.mptcp.dss.dsn, (uint32_t)(p.server_idsn + 1));
 		ck_assert_uint_eq(out->tcp.mptcp.dss.data_len, 400);
 	}
 	ck_assert(repeated);
@@ -1112,7 +1182,9 @@ END_TEST
 UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  overlap_and_duplicate_are_delivered_once, one_mapping_over_several_segments,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
-	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread, missing_data_ack_is_repaired,
+	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread,
+	  dsn_sent_again_is_whole_where_it_was, full_segment_is_sent_again_in_one,
+	  missing_data_ack_is_repaired,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
 	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes,
 	  subflows_are_coupled_while_they_live, data_fin_from_the_client,

@@ -546,7 +546,7 @@ START_TEST(mp_fail_after_a_timeout_of_tcp)
 		    "! write 10",
 		    "> a PA len 10 dss(A0 M0+10@1 sum)",
 		    "+ 300ms",
-		    "> a PA seq 1 len 10 dss(A0 m0+10@1 sum)",
+		    "> a PA seq 1 len 10 dss(A0 M0+10@1 sum)",
 		    "< a A fail(0) dss(a0)",
 		    "> a A dss(A0) fail(0)",
 		    "> a A dss(A0 m0+0@1 sum)",
