@@ -8,7 +8,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
 lab_test
-daemon_start
+daemon_start proxy.log=debug            # what a failed run leaves to look at
 
 logged() { grep -q "$1" "$LAB_TMP/daemon.log"; }
 probe() { on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 20; }
@@ -25,6 +25,7 @@ is "$(ctl_get shed_device)" 1 "... and is counted"
 on_gw ip link set mptcp0 up
 check "it is up again, which the daemon notices, too" wait_for 10 logged "mptcp0 is up"
 like "$(probe)" "^ok mptcp" "a new connection speaks MPTCP"
+wait_for 20 pid_gone "$pid" || { diag "it stands still"; ctl connections | sed 's/^/# /'; }
 check "the download goes on" wait "$pid"
 like "$(cat "$LAB_TMP/down.log")" "^ok .*mptcp" "... and ends well"
 
