@@ -3,7 +3,8 @@
 #
 # Explicit congestion notification with the kernel's client: a router marks one packet in
 # two hundred of what is ECN-capable.  The sender slows down and sends nothing again; the
-# same for uploads, where the kernel is the sender.  Without agreement nothing is marked.
+# same for uploads, where the kernel is the sender, and one in forty of its packets, which
+# are not yet cut into segments, is marked.  Without agreement nothing is marked.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -25,8 +26,8 @@ table inet marker {
 	}
 	chain out {
 		type filter hook postrouting priority 400;
-		ip ecn ect0 numgen random mod 200 < 1 counter ip ecn set ce
-		ip6 ecn ect0 numgen random mod 200 < 1 counter ip6 ecn set ce
+		ip ecn ect0 numgen random mod 40 < 1 counter ip ecn set ce
+		ip6 ecn ect0 numgen random mod 40 < 1 counter ip6 ecn set ce
 	}
 }
 END
