@@ -20,11 +20,11 @@
  * peer that has fallen back; so data without options is no answer, but ends the subflow.
  *
  * The sender answers with MP_FAIL, by which what was kept becomes the stream, as the middlebox
- * made it (`fail_agreed`); where both fail, each takes the other's for the answer.  It puts an infinite mapping on its
- * next data (`infinite_out`), retroactive to the last DATA_ACK, and has fallen back when
- * TCP has acknowledged that data; the receiver has when the mapping arrives.  Until then
- * both still read DSS options, and without more data the connection ends by DATA_FIN as
- * ever.  The mapping goes on ACKs, too, where Linux overlooks it; a receiver that does not
+ * made it (`fail_agreed`); where both fail, each takes the other's for the answer.  It puts an
+ * infinite mapping on its next data (`infinite_out`), retroactive to the last DATA_ACK, and has
+ * fallen back when TCP has acknowledged that data; the receiver has when the mapping arrives.
+ * Until then both still read DSS options, and without more data the connection ends by DATA_FIN
+ * as ever.  The mapping goes on ACKs, too, where Linux overlooks it; a receiver that does not
  * shows by packets without options that it has fallen back, and so does the sender then.
  *
  * An infinite mapping says from which byte of the subflow on which byte of the stream

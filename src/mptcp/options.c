@@ -2,12 +2,12 @@
 /*
  * Which MPTCP options an outgoing segment carries, and the segment itself.
  *
- * The option space is 40 bytes.  Timestamps take 10; a mapping with its DATA_ACK takes
- * 18, or 22 with a whole DSN (never 26: a client in the field misreads DSN and DATA_ACK of
- * 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the same on
- * the way up.  What comes with a whole DSN is acknowledged by a whole DATA_ACK (RFC 8684,
- * section 3.3.2), except beside a whole DSN of ours.  Of signals only MP_FAIL waits for the next pure ACK; those of address.c have
- * ACKs of their own.
+ * The option space is 40 bytes.  Timestamps, where they are used, take 10; a mapping with its
+ * DATA_ACK takes 18, or 22 with a whole DSN (never 26: a client in the field misreads DSN and
+ * DATA_ACK of 8 bytes each).  Linux answers a short DSN with short DATA_ACKs, which saves the
+ * same on the way up.  What comes with a whole DSN is acknowledged by a whole DATA_ACK (RFC
+ * 8684, section 3.3.2), except beside a whole DSN of ours.  Of signals only MP_FAIL waits for
+ * the next pure ACK; those of address.c have ACKs of their own.
  */
 #include <assert.h>
 #include <string.h>
