@@ -11,25 +11,37 @@ ip -n "$NS_G" route add blackhole 10.9.0.0/16
 # 1024 half-open sessions, and from 512 on answers without state
 daemon_start proxy.max_connections=2000 proxy.log=warning
 
-# flood KIND: while it lasts, a download and an upload.
+# more COUNTER THAN
+more() { [ "$(ctl_get "$1")" -gt "$2" ]; }
+
+# flood KIND COUNTER: while it lasts, that is after it had its effect on the counter, a
+# connection that stays, a download and an upload.
 flood() {
+	local pid holder joins
 	spawn "$NS_C" flood-$1 "$LAB_PY" "$LAB_DIR/flood.py" "$1" 30000 $SRV 80
-	local pid=$SPAWNED
-	sleep 0.5
+	pid=$SPAWNED
+	check "$1 flood: it has begun" wait_for 20 more "$2" 100
 	mib_mark
+	# Only a connection that stays is sure to complete its join: a transfer may end before.
+	joins=$(ctl_get mp_join_done)
+	spawn "$NS_C" "hold-$1" "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 5
+	holder=$SPAWNED
+	check "$1 flood: the second path joins" wait_for 30 more mp_join_done "$joins"
 	check "$1 flood: a download" get v4 5000000 "$LAB_TMP/out/$1"
 	same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/$1" "$1 flood: every byte is right"
 	check "$1 flood: an upload" put v4 1000000 "$1"
 	same "$LAB_TMP/www/f1000000" "$LAB_TMP/put/$1" "$1 flood: every byte is right"
-	is "$(mib_diff MPCapableSYNACKRX)" 2 "$1 flood: both connections are MPTCP"
+	check "$1 flood: the connection that stays is served" wait "$holder"
+	is "$(mib_diff MPCapableSYNACKRX)" 3 "$1 flood: the connections are MPTCP"
+	is "$(mib_diff MPJoinSynAckHMacFailure)" 0 "$1 flood: our joins are right for the client"
 	is "$(mib_diff '.*Fallback.*')" 0 "$1 flood: no fallback"
 	wait "$pid"
 	like "$(cat "$LAB_TMP/flood-$1.log")" '^sent (29|30)...$' "$1 flood: the flood was sent"
 }
 
-flood syn
+flood syn stateless_sent
 cmp_ok "$(ctl_get stateless_sent)" '>' 10000 "SYNs were answered without state"
-cmp_ok "$(ctl_get stateless_done)" '>=' 2 "the client's were among them, and went on"
+cmp_ok "$(ctl_get stateless_done)" '>=' 3 "the client's were among them, and went on"
 held=$(on_srv ss -Htn state established state syn-recv dst 10.9.0.0/16 | wc -l)
 cmp_ok "$held" '<=' 600 "the server has few connections of forged sources"
 diag "of 30000 forged SYNs the server saw $held"
@@ -48,7 +60,7 @@ check "a connection" wait_for 10 grep -q "^ok mptcp" "$LAB_TMP/hold.log"
 cmp_ok "$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | tr ',' '\n' |
 	grep -F "$C1 . " | grep -F ". $P_ECHO " | grep -c 'expires 5[0-9]m')" '>=' 1 "... stays in it for long"
 
-flood join
+flood join mp_join_unknown
 cmp_ok "$(ctl_get mp_join_unknown)" '>' 10000 "joins of unknown tokens were passed on"
-is "$(ctl_get mp_join_in)" "$(ctl_get mp_join_done)" "every join of ours was a right one"
+is "$(ctl_get mp_join_bad_mac)" 0 "... and none of the client's was wrong"
 done_testing

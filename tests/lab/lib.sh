@@ -637,6 +637,9 @@ moved() {
 	echo $(($(nic_bytes "$1" "$2") - a))
 }
 
+# busy NIC RX|TX BYTES: so much passes in half a second; for wait_for.
+busy() { [ "$(moved "$1" "$2" 0.5)" -gt "$3" ]; }
+
 nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }
 
 # ---- a middlebox that strips MPTCP options ----------------------------------
