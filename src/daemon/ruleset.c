@@ -359,37 +359,35 @@ static int collect_all(const struct ruleset_config *c, struct places *p)
 	return -ENOMEM;
 }
 
-/* The sets of addresses and ports; their names go on with 4 or 6. */
+/* The sets that come from the configuration; their names go on with 4 or 6. */
 static const struct {
 	const char *name;
 	size_t blocks;                  /* in struct places */
+	bool ports;                     /* else addresses alone */
 } place_sets[] = {
-	{ "services", offsetof(struct places, services) },
-	{ "servers", offsetof(struct places, servers) },
-	{ "upstreams", offsetof(struct places, upstreams) },
+	{ "services", offsetof(struct places, services), true },
+	{ "servers", offsetof(struct places, servers), true },
+	{ "upstreams", offsetof(struct places, upstreams), false },
+	{ "hosts", offsetof(struct places, services), false },
 };
 #define PLACE_SETS (sizeof(place_sets) / sizeof(place_sets[0]))
 
-static const struct blocks *place_blocks(const struct places *p, size_t set)
+static void print_place(FILE *out, size_t set, const char *line, const char *end,
+			const struct places *p, bool v4)
 {
-	return (const void *)((const char *)p + place_sets[set].blocks);
+	print_elements(out, line, end, place_sets[set].ports ? print_ports : print_addresses,
+		       (const void *)((const char *)p + place_sets[set].blocks), v4);
 }
 
 static void print_config_sets(FILE *out, const struct places *p, bool v4)
 {
-	const char *begin = "\t\telements = {\n\t\t\t", *end = "\n\t\t}\n";
-	const char *type = v4 ? "ipv4_addr" : "ipv6_addr";
-	int f = v4 ? 4 : 6;
-
 	for (size_t i = 0; i < PLACE_SETS; i++) {
-		fprintf(out, "\tset %s%d {\n\t\ttype %s . inet_service\n\t\tflags interval\n",
-			place_sets[i].name, f, type);
-		print_elements(out, begin, end, print_ports, place_blocks(p, i), v4);
+		fprintf(out, "\tset %s%d {\n\t\ttype %s%s\n\t\tflags interval\n",
+			place_sets[i].name, v4 ? 4 : 6, v4 ? "ipv4_addr" : "ipv6_addr",
+			place_sets[i].ports ? " . inet_service" : "");
+		print_place(out, i, "\t\telements = {\n\t\t\t", "\n\t\t}\n", p, v4);
 		fprintf(out, "\t}\n");
 	}
-	fprintf(out, "\tset hosts%d {\n\t\ttype %s\n\t\tflags interval\n", f, type);
-	print_elements(out, begin, end, print_addresses, &p->services, v4);
-	fprintf(out, "\t}\n");
 }
 
 static void print_flow_set(FILE *out, const struct ruleset_config *c, bool v4)
@@ -483,9 +481,11 @@ static void print_tcp_chains(FILE *out, const struct ruleset_config *c)
 		"\t}\n",
 		RULESET_SYN_TIMEOUT_S, RULESET_SYN_TIMEOUT_S);
 	fprintf(out,
+		/* Without the port, which would cost more than all the rest here.  A packet for
+		 * another program's transparent socket gets there all the same. */
 		"\tchain answer {\n"
-		"\t\tip saddr . th sport @upstreams4 goto local\n"
-		"\t\tip6 saddr . th sport @upstreams6 goto local\n"
+		"\t\tip saddr @upstreams4 goto local\n"
+		"\t\tip6 saddr @upstreams6 goto local\n"
 		"\t}\n"
 		"\tchain from_server {\n"
 		/* Our own packets to the client have the very tuple of the server's to us.  To
@@ -1015,15 +1015,13 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 	if (!out)
 		goto out_text;
 	for (int v4 = 1; v4 >= 0; v4--) {
-		for (size_t i = 0; i <= PLACE_SETS; i++) {
-			bool hosts = i == PLACE_SETS;
-			const char *name = hosts ? "hosts" : place_sets[i].name;
+		for (size_t i = 0; i < PLACE_SETS; i++) {
+			const char *name = place_sets[i].name;
 
 			fprintf(out, "flush set inet " RULESET_TABLE " %s%d\n", name, v4 ? 4 : 6);
 			snprintf(line, sizeof(line), "add element inet " RULESET_TABLE
 				 " %s%d {\n\t\t\t", name, v4 ? 4 : 6);
-			print_elements(out, line, "\n}\n", hosts ? print_addresses : print_ports,
-				       hosts ? &places.services : place_blocks(&places, i), v4);
+			print_place(out, i, line, "\n}\n", &places, v4);
 		}
 	}
 	fprintf(out, "flush chain inet " RULESET_TABLE " catch\ntable inet " RULESET_TABLE

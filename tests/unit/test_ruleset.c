@@ -94,7 +94,7 @@ START_TEST(sets)
 	add("2001:db8::/32", 443, 443);
 	ck_assert_str_eq(elements("services4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
 	ck_assert_str_eq(elements("services6"), "2001:db8::/32.443");
-	ck_assert_str_eq(elements("upstreams4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
+	ck_assert_str_eq(elements("upstreams4"), "192.0.2.0/24");
 	ck_assert_str_eq(elements("servers4"), "192.0.2.0/24.80,192.0.2.7.8000-8999");
 	ck_assert_str_eq(elements("hosts4"), "192.0.2.0/24");
 	ck_assert_str_eq(elements("hosts6"), "2001:db8::/32");
@@ -162,7 +162,7 @@ START_TEST(upstream_and_endpoints)
 	ck_assert_str_eq(elements("services4"), "192.0.2.1.443,198.51.100.7.4430");
 	ck_assert_str_eq(elements("services6"), "2001:db8:9::1.1-65535");
 	ck_assert_str_eq(elements("upstreams4"), "");
-	ck_assert_str_eq(elements("upstreams6"), "2001:db8::5.8443");
+	ck_assert_str_eq(elements("upstreams6"), "2001:db8::5");
 }
 END_TEST
 
