@@ -23,6 +23,7 @@
 #include "io/directory.h"
 #include "io/inbox.h"
 #include "io/sources.h"
+#include "io/tun.h"
 #include "io/worker.h"
 
 /* Of all inboxes together, but each has room for some of the largest packets. */
@@ -124,6 +125,7 @@ struct crew *crew_new(const struct crew_config *config, char *err, size_t err_le
 		if (!c->members[i].worker)
 			goto fail;
 	}
+	tun_settle_threads(config->device);
 	return c;
 fail:
 	crew_free(c);

@@ -10,7 +10,9 @@
  * thread of the kernel works off (another processor, if one is free; many packets in a row).
  * The thread must be asked for through /sys, whose files are root's whatever capabilities
  * others have; without it the list is worked off at once, by the writer.  What waits in the
- * list is bounded as the socket's send buffer, and a write beyond it fails.
+ * list is bounded as the socket's send buffer, and a write beyond it fails.  Where processors
+ * are scarce, the thread had better come after those who write: then it finds more in the
+ * list, and is woken less often.  So it gets a lower priority than theirs.
  *
  * The device is configured by ioctl and /proc when it is opened; it goes away with its
  * last descriptor.  ICMP errors leave by raw sockets.
@@ -20,17 +22,20 @@
  */
 #include "io/tun.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -45,6 +50,8 @@
 /* Memory of the packets that wait for the kernel's thread, per queue; several time slices of
  * the fastest of transfers. */
 #define NAPI_QUEUE_BYTES (32 << 20)
+/* A third of the share that others get of a processor for which they contend. */
+#define FORWARDER_NICE 5
 
 struct tun {
 	int fd;
@@ -117,6 +124,66 @@ static void use_threads(const struct tun *t)
 	if (err)
 		log_debug("%s: %s: workers forward their packets themselves", path,
 			  strerror(err));
+}
+
+/* Of a thread of the kernel; NULL if `pid' is none. */
+static const char *thread_name(const char *pid, char buf[256])
+{
+	char path[64], *name, *end;
+	FILE *f;
+	size_t len;
+
+	/* pid (name) state parent ...; all are children of kthreadd, which is always 2. */
+	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return NULL;
+	len = fread(buf, 1, 255, f);
+	fclose(f);
+	buf[len] = '\0';
+	name = strchr(buf, '(');
+	end = strrchr(buf, ')');
+	if (!name || !end || strncmp(end, ") ", 2) || strncmp(end + 3, " 2 ", 3))
+		return NULL;
+	*end = '\0';
+	return name + 1;
+}
+
+static int lower_priority(pid_t pid)
+{
+	struct sched_param param = { 0 };
+
+	/* What an administrator has chosen stays. */
+	if (sched_getscheduler(pid) != SCHED_OTHER || getpriority(PRIO_PROCESS, (id_t)pid))
+		return 0;
+	if (sched_setscheduler(pid, SCHED_BATCH, &param) < 0 ||
+	    setpriority(PRIO_PROCESS, (id_t)pid, FORWARDER_NICE) < 0)
+		return -errno;
+	return 0;
+}
+
+void tun_settle_threads(const char *device)
+{
+	char wanted[32], buf[256];
+	const char *name;
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	int ret;
+
+	if (!proc)
+		return;
+	snprintf(wanted, sizeof(wanted), "napi/%s-", device);
+	while ((entry = readdir(proc))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		name = thread_name(entry->d_name, buf);
+		if (!name || strncmp(name, wanted, strlen(wanted)))
+			continue;
+		ret = lower_priority((pid_t)strtol(entry->d_name, NULL, 10));
+		if (ret)
+			log_debug("thread %s: its priority stays: %s", name, strerror(-ret));
+	}
+	closedir(proc);
 }
 
 /* The IPv4 dummy address (RFC 7600, section 4.8), good for a device that needs one. */

@@ -22,6 +22,13 @@ struct tun;
  */
 struct tun *tun_new(const char *name, unsigned queues, bool first, struct counters *counters,
 		    char *err, size_t err_len);
+/*
+ * Lowers the priority of the kernel's threads that forward what goes to a device of this
+ * name, when all its queues are open; in other network namespaces, too.  Those that have
+ * been given another priority already, or that the process may not see or change, are left
+ * as they are.
+ */
+void tun_settle_threads(const char *device);
 void tun_free(struct tun *t);
 int tun_fd(const struct tun *t);
 

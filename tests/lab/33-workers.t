@@ -10,7 +10,9 @@ need_daemon
 LAB_SIZES="0 100 1000000"
 lab_test unshaped
 connload=$(lab_tool connload tests/bench/connload.c) || exit 1
-daemon_start proxy.workers=2
+# A device whose threads are not another lab's.
+device=mp$$
+daemon_start proxy.workers=2 proxy.device=$device
 mib_mark
 
 # worker_policies: the scheduling policy of each thread; SCHED_BATCH is 3, SCHED_RR 2.
@@ -19,7 +21,8 @@ worker_policies() {
 print(*sorted(os.sched_getscheduler(int(t)) for t in os.listdir("/proc/%s/task" % sys.argv[1])))' "$1"
 }
 is "$(worker_policies "$DAEMON_PID")" "0 3 3" "both workers run as batch jobs, the main thread does not"
-is "$(on_gw cat /sys/class/net/mptcp0/threaded)" 1 "their packets are forwarded by threads of the kernel"
+is "$(on_gw cat "/sys/class/net/$device/threaded")" 1 "their packets are forwarded by threads of the kernel"
+is "$(forwarders $device)" "3 5, 3 5" "... which come after the workers"
 
 # 300 connections that stay: more than one page of a list.
 spawn "$NS_C" load "$connload" -k -c 300 -t 8 $SRV 80 /quiet/f100

@@ -28,10 +28,23 @@ MPTCP_PROXY_BUILD=$LAB_TMP/bin
 ctl() { on_gw "$real/mptcp-proxyctl" -s "$LAB_TMP/run/control.sock" "$@"; }
 demux=$(on_gw cat /proc/sys/net/ipv4/tcp_early_demux)
 
-daemon_start proxy.control="$LAB_TMP/run/control.sock" proxy.drain_timeout=1
+# A device whose threads are not another lab's.
+device=mptcp$$
+daemon_start proxy.control="$LAB_TMP/run/control.sock" proxy.drain_timeout=1 proxy.device=$device
 is "$(awk '/^Uid:/ { print $3 } /^CapEff:/ { print $2 }' "/proc/$DAEMON_PID/status" | tr '\n' ' ')" \
 	"65534 0000000000003000 " "user nobody, two capabilities"
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "a connection speaks MPTCP"
+
+# What is root's is done by the unit file.
+is "$(on_gw cat "/sys/class/net/$device/threaded")" 0 "its packets are forwarded by the workers"
+sed -n 's/^ExecStartPost=-+.bin.sh -c .\(.*\).$/\1/p' "$LAB_DIR/../../systemd/mptcp-proxyd.service.in" |
+	sed 's/\$\$/$/g; s/%%/%/g' >"$LAB_TMP/post"
+is "$(wc -l <"$LAB_TMP/post")" 2 "the unit file has two commands of root's"
+on_gw sh "$LAB_TMP/post"
+is "$(on_gw cat "/sys/class/net/$device/threaded")" 1 "... then by threads of the kernel"
+is "$(forwarders "$device")" "$(for ((i = 0; i < $(nproc); i++)); do echo 3 5; done | paste -sd, | sed 's/,/, /g')" \
+	"... which come after the workers"
+
 from_port() { # as a client without MPTCP's own choice of a port
 	on_client mptcpize run curl -sS --local-port "$1" -o "$LAB_TMP/out/port" "http://$SRV/f1000"
 	same "$LAB_TMP/www/f1000" "$LAB_TMP/out/port" "a download from port $1"

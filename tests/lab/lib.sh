@@ -512,6 +512,23 @@ ctl() {
 		"$(build_dir)/mptcp-proxyctl" -s "$LAB_TMP/control.sock" "$@"
 }
 
+# forwarders DEVICE: policy (SCHED_BATCH is 3) and nice value of each thread of the kernel
+# that forwards what comes by a TUN device of this name.
+forwarders() {
+	"$LAB_PY" -c '
+import os, sys
+found = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open("/proc/%s/comm" % pid) as f:
+            if f.read().startswith("napi/%s-" % sys.argv[1]):
+                found.append("%d %d" % (os.sched_getscheduler(int(pid)),
+                                        os.getpriority(os.PRIO_PROCESS, int(pid))))
+    except OSError:
+        pass
+print(*found, sep=", ")' "$1"
+}
+
 # ctl_get KEY: the sum of the numbers called KEY anywhere in the status.
 ctl_get() {
 	ctl --json status 2>/dev/null | "$LAB_PY" -c '
