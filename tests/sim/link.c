@@ -133,10 +133,12 @@ static void mangle(struct link_dir *d, struct sim_packet *p)
 	d->link->sim->mangled++;
 }
 
-static bool is_out(const struct link *l)
+static bool is_out(const struct link *l, int dir)
 {
 	uint64_t now = l->sim->now_us - 1000 * SECOND;
 
+	if (l->outage_dirs && !(l->outage_dirs >> dir & 1))
+		return false;
 	for (int i = 0; i < l->outage_count; i++) {
 		if (now >= l->outages[i].from_us && now < l->outages[i].to_us)
 			return true;
@@ -267,7 +269,7 @@ static void send_one(struct link_dir *d, struct sim_packet *p)
 		fate = "not the NAT's";
 		goto lost;
 	}
-	if (is_out(d->link) || is_lost(d))
+	if (is_out(d->link, d->dir) || is_lost(d))
 		goto lost;
 	if (d->p.mtu && p->len > d->p.mtu) {
 		fate = "too big";

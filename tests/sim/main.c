@@ -53,7 +53,14 @@ static uint64_t first_seed = SEED_ADDRESSES + 1, seed_count = 3000;
 static bool run_engine = true, run_proxy = true, run_directed = true;
 static uint64_t directed_total;
 static const uint64_t regression_total = LENGTH(regressions) + LENGTH(middlebox_regressions);
-static bool middlebox;          /* --profile middlebox */
+static const struct profile {
+	const char *name;
+	void (*make)(struct scenario *s, uint64_t seed, bool proxy);
+} profiles[] = {
+	{ "any", scenario_random },
+	{ "middlebox", scenario_middlebox },
+	{ "mute", scenario_mute },
+}, *profile = profiles;
 static bool verbose, hashes;
 static const char *pcap;
 
@@ -92,14 +99,6 @@ static bool job_at(uint64_t n, struct job *j)
 	return true;
 }
 
-static void make_random(struct scenario *s, uint64_t seed, bool proxy, bool bad)
-{
-	if (bad)
-		scenario_middlebox(s, seed, proxy);
-	else
-		scenario_random(s, seed, proxy);
-}
-
 static void make(const struct job *j, struct scenario *s, char *name, size_t room)
 {
 	const struct regression *old;
@@ -120,7 +119,7 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 		bad = j->number >= LENGTH(regressions);
 		old = bad ? &middlebox_regressions[j->number - LENGTH(regressions)]
 			  : &regressions[j->number];
-		make_random(s, old->seed, old->proxy, bad);
+		(bad ? scenario_middlebox : scenario_random)(s, old->seed, old->proxy);
 		if (!bad)
 			s->cfg[0].versions = MPTCP_VERSION_BIT(1); /* what they failed in */
 		snprintf(name, room, "%s--mode %s --seed %llu (once: %s)",
@@ -129,9 +128,8 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 		break;
 	case ENGINE:
 	case PROXY:
-		make_random(s, j->number, j->kind == PROXY, middlebox);
-		snprintf(name, room, "%s--mode %s --seed %llu",
-			 middlebox ? "--profile middlebox " : "",
+		profile->make(s, j->number, j->kind == PROXY);
+		snprintf(name, room, "--profile %s --mode %s --seed %llu", profile->name,
 			 j->kind == PROXY ? "proxy" : "engine", (unsigned long long)j->number);
 		break;
 	}
@@ -271,13 +269,14 @@ static int usage(const char *self)
 {
 	fprintf(stderr,
 		"usage: %s [--mode engine|proxy|all|directed] [--seeds N] [--first SEED]\n"
-		"       [--profile any|middlebox] [--jobs N] [--hashes]\n"
-		"       %s --mode engine|proxy --seed SEED [--profile any|middlebox] [-v]\n"
+		"       [--profile PROFILE] [--jobs N] [--hashes]\n"
+		"       %s --mode engine|proxy --seed SEED [--profile PROFILE] [-v]\n"
 		"       [--pcap FILE]\n"
 		"       %s --scenario NAME [--v0] [-v] [--pcap FILE]\n"
 		"       %s --list\n"
 		"Seeds of the profile `middlebox' have two faults of middleboxes on each path, and loss;\n"
-		"of `any', the default, one in ten has one.\n", self, self, self, self);
+		"of `any', the default, one in ten has one.  In `mute', all that one side sends is\n"
+		"lost for 0.5 to 3 seconds.\n", self, self, self, self);
 	return 2;
 }
 
@@ -331,8 +330,11 @@ int main(int argc, char **argv)
 				return usage(argv[0]);
 			break;
 		case 'P':
-			middlebox = !strcmp(optarg, "middlebox");
-			if (!middlebox && strcmp(optarg, "any") != 0)
+			profile = NULL;
+			for (size_t i = 0; i < LENGTH(profiles); i++)
+				if (!strcmp(optarg, profiles[i].name))
+					profile = &profiles[i];
+			if (!profile)
 				return usage(argv[0]);
 			break;
 		case 'n':

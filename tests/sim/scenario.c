@@ -66,6 +66,9 @@ uint32_t scenario_joins(const struct scenario *s, int i)
 
 /* ---- random scenarios ----------------------------------------------------------- */
 
+/* After three seconds a timer may be at twice that, and another behind it may have waited. */
+#define MUTE_SILENCE (20 * SECOND)
+
 enum profile { ANY = -1, CLEAN, MILD, NASTY, MIDDLEBOX, RUDE };
 
 static void random_link(struct scenario *s, struct rng *r, int i, enum profile profile)
@@ -507,6 +510,50 @@ void scenario_middlebox(struct scenario *s, uint64_t seed, bool proxy)
 	random_scenario(s, seed, proxy, MIDDLEBOX);
 }
 
+/*
+ * All that one side sends vanishes for a while, as where a gateway's device is down.  Nobody
+ * is told, so what gets things going again are timers, which have backed off meanwhile.
+ */
+void scenario_mute(struct scenario *s, uint64_t seed, bool proxy)
+{
+	struct rng r;
+	uint64_t from, to;
+	bool full;
+
+	random_scenario(s, seed, proxy, CLEAN);
+	rng_seed(&r, seed ^ 0x6d757465u);
+	from = rng_log(&r, 1 * MS, 4 * SECOND);
+	to = from + rng_range(&r, 500 * MS, 3 * SECOND);
+	s->outage_dirs = 1u << rng_below(&r, 2);
+	for (int i = 0; i < s->link_count; i++) {
+		s->outages[i][0] = (struct outage){ from, to };
+		s->outage_count[i] = 1;
+		/* A black hole takes timeouts of its own to be found. */
+		for (int d = 0; d < 2; d++)
+			s->link[i][d].mtu = s->link[i][d].too_big ? s->link[i][d].mtu : 0;
+	}
+	/* Windows close often, or never; not for long. */
+	full = rng_percent(&r, 50);
+	for (int side = 0; side < 2; side++) {
+		struct mptcp_config *c = &s->cfg[side];
+
+		for (int i = 0; i < s->conn_count; i++) {
+			struct app_plan *p = &s->plan[i][side];
+
+			p->pause_us = 0;
+			p->read_gap_us = full ? rng_log(&r, 10, 200 * MS) : 0;
+			p->read_chunk = rng_log(&r, 8000, 100000);
+		}
+		if (full) {
+			c->rcvbuf_initial = c->rcvbuf_max = (uint32_t)rng_log(&r, 8192, 65536);
+			while (c->tcp.rcv_wscale && c->rcvbuf_initial >> c->tcp.rcv_wscale < 16)
+				c->tcp.rcv_wscale--;
+		}
+	}
+	s->quiet = false;
+	s->silence_us = MUTE_SILENCE;
+}
+
 static void print_link(const struct link_params *p, const char *name, FILE *out)
 {
 	fprintf(out, "    %s: %.1f Mbit/s %.1f ms", name, (double)p->rate_bps / 1e6,
@@ -753,6 +800,24 @@ static void run_expect_no_violation(struct run *run)
 			   (unsigned long long)server->v[CNT_MP_RTO]);
 }
 
+/* Nobody waited for longer than timers take that have backed off. */
+static void judge_silences(struct run *run, int i)
+{
+	for (int side = 0; side < 2; side++) {
+		const struct app *a = run_app(run, side, i);
+		uint64_t due_us = a->last_byte_us > a->peer->shut_us ? a->last_byte_us :
+								       a->peer->shut_us;
+
+		if (a->reset)
+			continue;
+		run_expect(run, a->longest_gap_us < run->s->silence_us, "%s: silent for %.3f s",
+			   a->name, (double)a->longest_gap_us / SECOND);
+		run_expect(run, !a->eof || a->eof_us < due_us + run->s->silence_us,
+			   "%s: heard of the end %.3f s late", a->name,
+			   (double)(a->eof_us - due_us) / SECOND);
+	}
+}
+
 static void judge(struct run *run)
 {
 	const struct scenario *s = run->s;
@@ -763,6 +828,8 @@ static void judge(struct run *run)
 		/* All SYNs may meet outages. */
 		if (!s->may_reset && (!s->outage_count[0] || run->client.ep[i].established))
 			run_expect_complete(run, i);
+		if (s->silence_us)
+			judge_silences(run, i);
 		if (!strips(s) && !s->prepare) {
 			run_expect_no_violation(run);
 			run_expect(run, !run->client.ep[i].fell_back && !run->host.ep[i].fell_back,
@@ -794,6 +861,7 @@ void scenario_run(const struct scenario *s, bool verbose, const char *pcap, stru
 		memcpy(l->outages, s->outages[i], sizeof(l->outages));
 		l->rebind_us = s->rebind_us[i] ? start + s->rebind_us[i] : 0;
 		l->outage_count = s->outage_count[i];
+		l->outage_dirs = s->outage_dirs;
 		l->plain_conns = s->plain_conns;
 	}
 	host_init(&run->client, run, true);

@@ -157,6 +157,7 @@ struct link {
 	struct link_dir dir[2];
 	struct outage outages[OUTAGE_MAX];
 	int outage_count;
+	uint32_t outage_dirs;           /* bits: directions that they concern; 0: both */
 	uint32_t plain_conns;           /* bits: connections that lose MPTCP from SYN/ACKs */
 	uint64_t rebind_us;             /* a NAT gives all flows other ports then; 0: never */
 };
@@ -407,6 +408,8 @@ struct scenario {
 	struct link_params link[LINK_MAX][2];
 	struct outage outages[LINK_MAX][OUTAGE_MAX];
 	int outage_count[LINK_MAX];
+	uint32_t outage_dirs;           /* bits: directions that all of them concern; 0: both */
+	uint64_t silence_us;            /* the longest that is right; 0: any */
 	int conn_count;
 	struct app_plan plan[CONN_MAX][2];      /* client, server */
 	uint64_t open_us[CONN_MAX];
@@ -484,6 +487,8 @@ void scenario_random(struct scenario *s, uint64_t seed, bool proxy);
 /* The same where each path has two faults of middleboxes, besides being bad otherwise: options
  * lost, checksums broken, payload changed, from some moment on. */
 void scenario_middlebox(struct scenario *s, uint64_t seed, bool proxy);
+/* Little harm, but that one side is not heard at all for 0.5 to 3 s. */
+void scenario_mute(struct scenario *s, uint64_t seed, bool proxy);
 /* The phase of a connection: 0 before withdraw_us, 2 after restore_us; and when it ends. */
 int scenario_phase(const struct scenario *s, uint64_t age_us, uint64_t *end_us);
 /* The addresses that the server announces in a phase; `list` has ENDPOINT_MAX. */
