@@ -12,21 +12,19 @@ daemon_start
 on_client ip mptcp endpoint flush
 on_client ip mptcp endpoint add $C2 dev c2 subflow backup
 mib_mark
-download_bg client 50000000
+download_bg client 90000000
 pid=$SPAWNED
-sleep 1
-cmp_ok "$(moved c2 rx 0.5)" '<' 5000 "client's backup: the path is idle"
-is "$(mib_diff MPJoinSynAckRx)" 1 "client's backup: but joined"
+check "client's backup: joined" wait_for 20 grew MPJoinSynAckRx 1
+check "client's backup: the other path is in use" wait_for 20 busy c1 rx 100000
+check "client's backup: but it is idle" idle c2 rx 5000
 on_client ip mptcp endpoint change $C2 nobackup
-sleep 0.5
-cmp_ok "$(moved c2 rx 0.5)" '>' 50000 "not a backup any more: the path is used"
+check "not a backup any more: the path is used" wait_for 20 busy c2 rx 50000
 is "$(mib_diff MPPrioTx)" 1 "not a backup any more: said with MP_PRIO"
 on_client ip mptcp endpoint change $C2 backup
-sleep 1
-cmp_ok "$(moved c2 rx 0.5)" '<' 5000 "backup again: the path is idle"
+check "backup again: the path is idle" wait_for 20 idle c2 rx 5000
+check "backup again: the other one is not" busy c1 rx 100000
 link_cut 1
-sleep 1.5
-cmp_ok "$(moved c2 rx 0.5)" '>' 50000 "backup again: it stands in when the other is cut"
+check "backup again: it stands in when the other is cut" wait_for 20 busy c2 rx 50000
 link_restore 1
 wait $pid
 is $? 0 "client's backup: every byte is right"
@@ -37,16 +35,15 @@ on_client ip mptcp endpoint flush
 daemon_reload ep1.address=10.2.0.9 ep1.backup=yes
 mib_mark
 capture_start all c1 c2
-upload_bg gateway 30000000
+upload_bg gateway 45000000
 pid=$SPAWNED
-sleep 1
-is "$(mib_diff MPJoinSynAckRx)" 1 "gateway's backup: the client joined"
+check "gateway's backup: the client joined" wait_for 20 grew MPJoinSynAckRx 1
 is "$(mib_diff MPJoinSynAckBackupRx)" 1 "gateway's backup: with B in the SYN/ACK"
-cmp_ok "$(moved c2 tx 0.5)" '<' 5000 "gateway's backup: the path is idle"
+check "gateway's backup: the other path is in use" wait_for 20 busy c1 tx 100000
+check "gateway's backup: but it is idle" idle c2 tx 5000
 daemon_reload ep1.address=10.2.0.9 ep1.backup=no
-sleep 1
-cmp_ok "$(mib_diff MPPrioRx)" '>=' 1 "not a backup any more: said with MP_PRIO"
-cmp_ok "$(moved c2 tx 0.5)" '>' 50000 "not a backup any more: the path is used"
+check "not a backup any more: said with MP_PRIO" wait_for 20 grew MPPrioRx 1
+check "not a backup any more: the path is used" wait_for 20 busy c2 tx 50000
 wait $pid
 is $? 0 "gateway's backup: every byte is right"
 capture_stop

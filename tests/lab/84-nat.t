@@ -17,15 +17,14 @@ for way in upload download; do
 	dir=tx
 	[ $way = download ] && dir=rx
 	mib_mark
-	${way}_bg $way 25000000
+	${way}_bg $way 45000000
 	pid=$SPAWNED
-	sleep 1
+	check "$way: the path is in use" wait_for 20 busy c2 $dir 50000
 	is "$(mib_diff MPJoinSynAckRx)" 1 "$way: the client joined through the NAT"
 	like "$(ctl --json connections)" '"remote": "10.2.0.2:' "$way: from the NAT's address"
-	cmp_ok "$(moved c2 $dir 0.3)" '>' 50000 "$way: the path is in use"
 	nat_forget
 	sleep 0.5
-	cmp_ok "$(moved c1 $dir 0.5)" '>' 50000 "$way: the NAT forgot: the other path carries on"
+	check "$way: the NAT forgot: the other path carries on" wait_for 20 busy c1 $dir 50000
 	wait $pid
 	is $? 0 "$way: every byte is right"
 	is "$(mib_diff "$FALLBACKS")" 0 "$way: no fallback"
@@ -47,12 +46,11 @@ END
 on_client ip mptcp endpoint flush
 daemon_start web.address=192.0.2.0/24 ep1.address=203.0.113.77 ep1.port=443 ep1.local=10.2.0.9:4430
 mib_mark
-download_bg front 12000000
+download_bg front 20000000
 pid=$SPAWNED
-sleep 1
+check "the path is in use" wait_for 20 busy c2 rx 30000
 is "$(mib_diff MPJoinSynAckRx)" 1 "the client joined the address in front of the NAT"
 like "$(ctl --json connections)" '"local": "10.2.0.9:4430"' "the join arrived behind it"
-cmp_ok "$(moved c2 rx 0.2)" '>' 20000 "the path is in use"
 wait $pid
 is $? 0 "every byte is right"
 done_testing

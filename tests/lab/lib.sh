@@ -656,6 +656,10 @@ moved() {
 
 # busy NIC RX|TX BYTES: so much passes in half a second; for wait_for.
 busy() { [ "$(moved "$1" "$2" 0.5)" -gt "$3" ]; }
+# idle NIC RX|TX BYTES: less than that does.
+idle() { [ "$(moved "$1" "$2" 0.5)" -lt "$3" ]; }
+# grew REGEX N: the client's counters of these names grew by N or more since mib_mark.
+grew() { [ "$(mib_diff "$1")" -ge "$2" ]; }
 
 nic_bytes() { on_client cat "/sys/class/net/$1/statistics/${2}_bytes"; }
 
