@@ -176,6 +176,21 @@ static void mark_head_lost(struct tcp_conn *tc)
 	tcp_rec_mark_lost(tc, r);
 }
 
+/*
+ * Without SACK nothing tells that the new data of F-RTO has arrived until all before it has.  Left
+ * in the pipe it may keep the small window shut, and then each repair waits for a timeout.  So this
+ * goes back to the first octet that is not acknowledged, as RFC 5681, section 3.1 has it.
+ */
+static void forget_flight(struct tcp_conn *tc)
+{
+	struct tcp_record *r;
+
+	list_for_each(r, &tc->records, by_seq)
+		tcp_rec_mark_lost(tc, r);
+	tc->recovery_end = tc->snd_nxt;
+	tc->dupacks = 0;
+}
+
 /* F-RTO (RFC 5682, section 3.1): true if the timeout proved spurious. */
 static bool frto_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 {
@@ -189,8 +204,11 @@ static bool frto_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 	    (tc->sack_on || seq32_gt(tc->snd_nxt, tc->recovery_end)))
 		return true;
 	if (seq32_gt(tc->snd_nxt, tc->recovery_end)) {
-		if (a->sacked_bytes || a->duplicate)
+		if (a->sacked_bytes || a->duplicate) {
 			tc->frto = tc->frto_hold = false;       /* step 3.a: a real loss */
+			if (!tc->sack_on)
+				forget_flight(tc);
+		}
 	} else if (a->advanced && seq32_lt(a->ack, tc->recovery_end)) {
 		/*
 		 * Step 2.b: try new data before anything more is sent again.  If none

@@ -126,6 +126,51 @@ START_TEST(progress_between_timeouts)
 }
 END_TEST
 
+/*
+ * All of a flight is lost, and there is no SACK.  The new data that F-RTO sends (RFC 5682, section
+ * 2.1, step 2.b) arrives, but stays unacknowledged behind the rest: taken for being under way, it
+ * would leave no room for a whole segment where the ACK before was of a small one.  The rest goes
+ * out by ACKs, not by a timeout for each piece.
+ */
+START_TEST(repairs_after_frto_without_sack)
+{
+	struct packet *p;
+
+	setup();
+	p = syn();
+	p->tcp.opt.sack_permitted = false;
+	establish_from(p);
+	for (int i = 0; i < 4; i++)
+		send_data(i == 1 ? 540 : 1460);
+	tc.tlp_out = true;
+	tc.want_send = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, 1461, 0));
+	expect_nothing();
+	send_data(2920);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, 1461, 0));
+	expect(TCP_ACK, 1461, 1, 540);
+	for (uint32_t seq = 2001; seq < 4921;) {
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, seq, 0));
+		ck_assert_msg(output(), "nothing at %u", seq);
+		ck_assert_uint_eq(hdr.seq - our_iss, seq);
+		seq += tx.len;
+	}
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, 7841, 0));
+	expect_nothing();
+	ck_assert_uint_eq(tc.flight_bytes, 0);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	ck_assert_uint_eq(COUNT(TCP_RTO), 1);
+	finish();
+}
+END_TEST
+
 START_TEST(timestamps_tell)
 {
 	uint32_t echo;
@@ -171,4 +216,4 @@ START_TEST(eifel)
 END_TEST
 
 UNIT_MAIN("tcp rtt", formula, karn, slow_path_is_learnt, progress_between_timeouts,
-	  timestamps_tell, eifel)
+	  repairs_after_frto_without_sack, timestamps_tell, eifel)
