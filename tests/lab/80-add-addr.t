@@ -20,10 +20,9 @@ for i in 4,10.2.0.9, 4,10.2.0.9,4430 6,fd00:2::9, 6,fd00:2::9,4431; do
 	like "$(ctl endpoints)" "ep1 +\[?$address\]?${port:+:$port} " "$what: shown by mptcp-proxyctl"
 	mib_mark
 	capture_start all c1 c2
-	download_bg download 12000000 "$family"
+	download_bg download 20000000 "$family"
 	pid=$SPAWNED
-	sleep 0.7
-	cmp_ok "$(moved c2 rx 0.3)" '>' 50000 "$what: the path by c2 is in use"
+	check "$what: the path by c2 is in use" wait_for 20 busy c2 rx 50000
 	id=$(ctl connections | awk 'NR == 2 { print $1 }')
 	like "$(ctl connection "$id")" "$address\]?(:[0-9]+)? +gateway +1 +told" \
 		"$what: told, says mptcp-proxyctl"
