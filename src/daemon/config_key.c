@@ -36,6 +36,12 @@ static int not_a_value(struct config_parser *p, const char *value)
 	return config_refuse(p, "\"%.100s\" is not a value of this key", value);
 }
 
+/* Where keys that a service may set for itself go: the section's own, or what is for all. */
+static struct config_common *common_of(struct config_parser *p)
+{
+	return p->service ? &p->service->common : &p->common;
+}
+
 /* A value that is one of two words; whether it is the first. */
 static int read_choice(struct config_parser *p, const char *value, const char *first,
 		       const char *second, bool *is_first)
@@ -44,6 +50,17 @@ static int read_choice(struct config_parser *p, const char *value, const char *f
 		return not_a_value(p, value);
 	*is_first = !strcmp(value, first);
 	return 0;
+}
+
+/* The same for a field of common_of(), where `bit` then says that it is set. */
+static int read_common_choice(struct config_parser *p, const char *value, const char *first,
+			      const char *second, bool *is_first, unsigned bit)
+{
+	int ret = read_choice(p, value, first, second, is_first);
+
+	if (!ret)
+		common_of(p)->set |= bit;
+	return ret;
 }
 
 static int not_yet(struct config_parser *p, const char *value)
@@ -184,7 +201,7 @@ static int set_syn_cookies(struct config_parser *p, const char *value)
 
 static int set_handshake(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 
 	if (!strcmp(value, "connect-first"))
 		c->handshake = PROXY_CONNECT_FIRST;
@@ -205,7 +222,7 @@ static int set_step_aside(struct config_parser *p, const char *value)
 
 static int set_source(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 
 	if (!strcmp(value, "client"))
 		c->source = PROXY_SOURCE_CLIENT;
@@ -314,7 +331,7 @@ static int set_seccomp(struct config_parser *p, const char *value)
 
 static int set_versions(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 	char item[64];
 	const char *at = value;
 
@@ -332,16 +349,8 @@ static int set_versions(struct config_parser *p, const char *value)
 
 static int set_checksum(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
-
-	if (!strcmp(value, "on-request"))
-		c->checksum = false;
-	else if (!strcmp(value, "always"))
-		c->checksum = true;
-	else
-		return not_a_value(p, value);
-	c->set |= COMMON_CHECKSUM;
-	return 0;
+	return read_common_choice(p, value, "always", "on-request", &common_of(p)->checksum,
+				  COMMON_CHECKSUM);
 }
 
 static int set_ecn(struct config_parser *p, const char *value)
@@ -351,17 +360,13 @@ static int set_ecn(struct config_parser *p, const char *value)
 
 static int set_timestamps(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
-	int ret = read_choice(p, value, "on", "off", &c->timestamps);
-
-	if (!ret)
-		c->set |= COMMON_TIMESTAMPS;
-	return ret;
+	return read_common_choice(p, value, "on", "off", &common_of(p)->timestamps,
+				  COMMON_TIMESTAMPS);
 }
 
 static int set_max_subflows(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 	uint64_t n;
 	int err = whole_number(p, value, 1, 32, &n);
 
@@ -374,7 +379,7 @@ static int set_max_subflows(struct config_parser *p, const char *value)
 
 static int set_congestion_control(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 	const struct tcp_cc_ops *cc = tcp_cc_find(value);
 
 	if (!cc)
@@ -386,7 +391,7 @@ static int set_congestion_control(struct config_parser *p, const char *value)
 
 static int set_scheduler(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
+	struct config_common *c = common_of(p);
 	const struct mptcp_sched_ops *sched = mptcp_sched_find(value);
 
 	if (!sched)
@@ -398,12 +403,8 @@ static int set_scheduler(struct config_parser *p, const char *value)
 
 static int set_join_service(struct config_parser *p, const char *value)
 {
-	struct config_common *c = p->service ? &p->service->common : &p->common;
-	int ret = read_choice(p, value, "no", "yes", &c->no_join_service);
-
-	if (!ret)
-		c->set |= COMMON_JOIN_SERVICE;
-	return ret;
+	return read_common_choice(p, value, "no", "yes", &common_of(p)->no_join_service,
+				  COMMON_JOIN_SERVICE);
 }
 
 /* ---- [endpoint NAME] ----------------------------------------------------------- */
