@@ -141,6 +141,7 @@ START_TEST(errors_find_their_connection)
 	static char sessions[COUNT];
 	struct server *s[COUNT];
 
+	outcomes = 0;
 	ck_assert_int_eq(server_env_init(&env, base, &counters, now, NULL), 0);
 	connect_errno = EINPROGRESS;
 	for (int i = 0; i < COUNT; i++) {
