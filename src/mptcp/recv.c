@@ -736,6 +736,14 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 	}
 }
 
+/* Whether MP_CAPABLE brings the mapping of the stream's first bytes (RFC 8684, section 3.1). */
+static bool maps_first_data(struct mptcp_subflow *sf, const struct mptcp_options *o)
+{
+	return o->present & MPOPT_CAPABLE && sf->conn->version >= 1 && !sf->join &&
+	       o->capable.has_data_len && o->capable.data_len &&
+	       checksum_as_agreed(sf, o->capable.has_checksum);
+}
+
 void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 			const struct tcp_rx *rx, uint64_t now_us)
 {
@@ -767,8 +775,7 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 		recv_no_options(sf, p, rx, now_us);
 		return;
 	}
-	if (o->present & MPOPT_CAPABLE && conn->version >= 1 && !sf->join &&
-	    o->capable.has_data_len && o->capable.data_len && checksum_as_agreed(sf, o->capable.has_checksum))
+	if (maps_first_data(sf, o))
 		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
 		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
 				   conn->fin_delivered, sf->tcp.irs + 1,
