@@ -40,6 +40,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "io/netlink.h"
 
 #define BUFFER_BYTES 4096
 
@@ -53,19 +54,8 @@ static bool has_prefix;                 /* else there is no IPv6 */
 /* Sends a request and returns the kernel's answer, 0 or -errno. */
 static int request(struct mnl_socket *nl, struct nlmsghdr *nlh)
 {
-	uint8_t buf[BUFFER_BYTES];
-	const struct nlmsghdr *reply = (const struct nlmsghdr *)buf;
-	ssize_t n;
-
 	nlh->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	if (n < 0)
-		return -errno;
-	if (!mnl_nlmsg_ok(reply, (int)n) || reply->nlmsg_type != NLMSG_ERROR)
-		return -EPROTO;
-	return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
+	return netlink_ask(nl, nlh, nlh->nlmsg_len);
 }
 
 static int open_early_demux(void)
@@ -191,17 +181,6 @@ static int change_note(struct mnl_socket *nl, bool add)
 	return change_route(nl, route, ROUTES_TABLE, add);
 }
 
-static struct mnl_socket *open_socket(void)
-{
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-
-	if (nl && mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		mnl_socket_close(nl);
-		return NULL;
-	}
-	return nl;
-}
-
 static void remove_all(struct mnl_socket *nl)
 {
 	if (change_note(nl, false) == 0)
@@ -218,7 +197,7 @@ static bool no_ipv6(int ret)
 
 int routes_install(char *err, size_t err_len)
 {
-	struct mnl_socket *nl = open_socket();
+	struct mnl_socket *nl = netlink_open(NETLINK_ROUTE);
 	int ret = 0;
 
 	if (!nl) {
@@ -285,7 +264,7 @@ static bool is_local(struct mnl_socket *nl, uint8_t family, const void *addr, si
 
 bool routes_missing(void)
 {
-	struct mnl_socket *nl = open_socket();
+	struct mnl_socket *nl = netlink_open(NETLINK_ROUTE);
 	uint32_t local4 = htonl(ROUTES_LOCAL4), first = htonl(ROUTES_LOCAL6);
 	struct in6_addr local6 = { 0 };
 	bool missing;
@@ -303,7 +282,7 @@ bool routes_missing(void)
 
 int routes_restore(char *err, size_t err_len)
 {
-	struct mnl_socket *nl = open_socket();
+	struct mnl_socket *nl = netlink_open(NETLINK_ROUTE);
 	int ret;
 
 	ret = nl ? change_address(nl, true) : -errno;
@@ -321,7 +300,7 @@ int routes_restore(char *err, size_t err_len)
 
 void routes_remove(void)
 {
-	struct mnl_socket *nl = open_socket();
+	struct mnl_socket *nl = netlink_open(NETLINK_ROUTE);
 
 	if (nl) {
 		remove_all(nl);

@@ -61,6 +61,7 @@
 
 #include "daemon/child.h"
 #include "daemon/routes.h"
+#include "io/netlink.h"
 
 #define PORTS 65536u
 
@@ -788,27 +789,12 @@ static size_t put_restore_rule(uint8_t *at, const char *chain, unsigned offset, 
 /* Sends one transaction and returns the kernel's answer, 0 or -errno. */
 static int transact(const uint8_t *message, size_t len)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	uint8_t answer[4096];
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)answer;
-	ssize_t n;
+	struct mnl_socket *nl = netlink_open(NETLINK_NETFILTER);
 	int ret;
 
 	if (!nl)
 		return -errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, message, len) < 0) {
-		ret = -errno;
-		goto out;
-	}
-	n = mnl_socket_recvfrom(nl, answer, sizeof(answer));
-	if (n < 0)
-		ret = -errno;
-	else if (!mnl_nlmsg_ok(nlh, (int)n) || nlh->nlmsg_type != NLMSG_ERROR)
-		ret = -EPROTO;
-	else
-		ret = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
-out:
+	ret = netlink_ask(nl, message, len);
 	mnl_socket_close(nl);
 	return ret;
 }
@@ -896,30 +882,15 @@ static int note_rule(const struct nlmsghdr *nlh, void *data)
 /* The handles of the table's rules, sorted.  -EINTR: they changed meanwhile. */
 static int list_handles(struct handles *h)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	uint8_t buf[16384];
-	struct nlmsghdr *nlh = put_header(buf, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE,
-					  NLM_F_DUMP, NFPROTO_INET, 0);
-	ssize_t n;
+	uint8_t buf[256];
+	struct nlmsghdr *nlh = put_header(buf, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, 0,
+					  NFPROTO_INET, 0);
 	int ret;
 
-	h->count = 0;
-	if (!nl)
-		return -errno;
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
-		ret = -errno;
-		goto out;
-	}
-	do {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, 0, note_rule, h);
-	} while (ret > MNL_CB_STOP);
-	ret = ret < 0 ? -errno : 0;
+	h->count = 0;
+	ret = netlink_dump(NETLINK_NETFILTER, nlh, note_rule, h);
 	qsort(h->v, h->count, sizeof(h->v[0]), compare_handles);
-out:
-	mnl_socket_close(nl);
 	return ret;
 }
 

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "io/netlink.h"
 
 #define BUFFER_BYTES 16384
 /* Machines that make up addresses all the time must not make this grow for ever. */
@@ -129,36 +130,20 @@ static int on_message(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-/* Reads the kernel's list on a socket of its own, once.  -EINTR: it changed meanwhile. */
+/* Reads the kernel's list, once.  -EINTR: it changed meanwhile. */
 static int read_list(struct addrwatch *w)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	uint8_t buf[BUFFER_BYTES];
+	uint8_t buf[64];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	ssize_t n;
 	int ret;
 
-	if (!nl)
-		return -errno;
 	for (size_t i = 0; i < w->count; i++)
 		w->entries[i].listed = false;
-	w->reading = true;
 	nlh->nlmsg_type = RTM_GETADDR;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0) {
-		ret = -errno;
-		goto out;
-	}
-	do {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		ret = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
-	} while (ret > MNL_CB_STOP);
-	ret = ret < 0 ? -errno : 0;
-out:
+	w->reading = true;
+	ret = netlink_dump(NETLINK_ROUTE, nlh, on_message, w);
 	w->reading = false;
-	mnl_socket_close(nl);
 	return ret;
 }
 
