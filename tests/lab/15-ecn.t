@@ -3,8 +3,9 @@
 #
 # Explicit congestion notification with the kernel's client: a router marks one packet in
 # two hundred of what is ECN-capable.  The sender slows down and sends nothing again; the
-# same for uploads, where the kernel is the sender, and one in forty of its packets, which
-# are not yet cut into segments, is marked.  Without agreement nothing is marked.
+# same for uploads, where the kernel is the sender, and every fortieth of its packets, which
+# are not yet cut into segments (5 MB are 77 or more), is marked.  Without agreement nothing
+# is marked.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
@@ -26,8 +27,8 @@ table inet marker {
 	}
 	chain out {
 		type filter hook postrouting priority 400;
-		ip ecn ect0 numgen random mod 40 < 1 counter ip ecn set ce
-		ip6 ecn ect0 numgen random mod 40 < 1 counter ip6 ecn set ce
+		ip ecn ect0 numgen inc mod 40 < 1 counter ip ecn set ce
+		ip6 ecn ect0 numgen inc mod 40 < 1 counter ip6 ecn set ce
 	}
 }
 END
@@ -37,7 +38,7 @@ packets() {
 		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") n += $(i + 1) } END { print n + 0 }'
 }
 for family in v4 v6; do
-	before=$(packets 'set ce') ce=$(ctl_get tcp_ecn_ce) cwr=$(ctl_get tcp_ecn_cwr)
+	before=$(packets 'set ce') cwr=$(ctl_get tcp_ecn_cwr)
 	mib_mark
 	capture_start ecn-$family c1
 	check "$family: download" get $family 5000000 "$LAB_TMP/out/$family"
@@ -50,6 +51,7 @@ for family in v4 v6; do
 	cwrs=$(tshark -r "$LAB_TMP/ecn-$family-c1.pcap" -Y "tcp.flags.cwr == 1 && tcp.srcport == 80 &&
 		tcp.len > 0" 2>/dev/null | wc -l)
 	cmp_ok "$cwrs" '>' 0 "$family: it said so with CWR"
+	ce=$(ctl_get tcp_ecn_ce)
 	check "$family: upload" put $family 5000000 $family
 	same "$LAB_TMP/www/f5000000" "$LAB_TMP/put/$family" "$family: upload is right"
 	cmp_ok "$(ctl_get tcp_ecn_ce)" '>' "$ce" "$family: marks were seen on the way up"
