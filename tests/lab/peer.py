@@ -204,12 +204,15 @@ def c_probe(args):
 
 
 def c_hold(args):
-    """As probe, then keeps the connection for --wait seconds and tries again."""
+    """As probe, then keeps the connection until there is a file --until, or for --wait
+    seconds, and tries again."""
     with connect(args) as s:
         s.sendall(b"x")
         s.recv(1)
         print("ok " + spoken(s), flush=True)
-        time.sleep(args.wait)
+        end = time.monotonic() + args.wait
+        while time.monotonic() < end and not (args.until and os.path.exists(args.until)):
+            time.sleep(min(0.05, max(0, end - time.monotonic())))
         s.sendall(b"y")
         return "ok " + spoken(s) if s.recv(1) == b"y" else "closed"
 
@@ -381,6 +384,7 @@ def main():
         p.add_argument("-t", "--tcp", action="store_true")
         p.add_argument("--timeout", type=float, default=60)
         p.add_argument("--wait", type=float, default=0)
+        p.add_argument("--until")
         p.add_argument("--bytes", type=int, default=20000000)
         p.add_argument("-o", "--output")
         p.set_defaults(func=func)
