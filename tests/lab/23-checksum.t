@@ -14,14 +14,18 @@ need_daemon
 lab_test
 export LAB_TIMEOUT=40
 
-# start get|put NAME [SIZE]: a transfer in the background
-start() {
+# under_way get|put NAME NIC: a transfer of 20 MB in the background, which is in its middle
+under_way() {
+	local dir=rx from
+	[ "$1" = put ] && dir=tx
+	from=$(nic_bytes "$3" $dir)
 	if [ "$1" = get ]; then
-		get v4 "${3:-5000000}" "$LAB_TMP/out/$2" &
+		get v4 20000000 "$LAB_TMP/out/$2" &
 	else
-		put v4 "${3:-5000000}" "$2" &
+		put v4 20000000 "$2" &
 	fi
 	TRANSFER=$!
+	check "$2: under way" wait_for 20 passed "$3" $dir "$from" 200000
 }
 # mangle_one LINK ab|ba: one byte of one packet, from now on
 mangle_one() { link_set "$1" "$2" mangle=100,mangles=1; }
@@ -52,23 +56,21 @@ is "$(mib_diff 'DataCsumErr|DSSCorruption.*')" 0 "the client found none wrong"
 
 # Two paths, one of which changes data.
 mib_mark
-start put up2
-sleep 0.4
+under_way put up2 c2
 mangle_one 2 ab
 check "changed on the second path: upload" wait $TRANSFER
 mangle_end 2
 diag "$(mib_all)"
-same "$LAB_TMP/www/f5000000" "$LAB_TMP/put/up2" "changed on the second path: upload is right"
+same "$LAB_TMP/www/f20000000" "$LAB_TMP/put/up2" "changed on the second path: upload is right"
 cmp_ok "$(ctl_get mp_bad_checksum)" '>' 0 "it was found"
 cmp_ok "$(mib_diff MPFailRx)" '>' 0 "and the client was told"
 mib_mark
-start get down2
-sleep 0.4
+under_way get down2 c2
 mangle_one 2 ba
 check "changed on the second path: download" wait $TRANSFER
 mangle_end 2
 diag "$(mib_all)"
-same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/down2" "changed on the second path: download is right"
+same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/down2" "changed on the second path: download is right"
 cmp_ok "$(mib_diff DataCsumErr)" '>' 0 "the client found it"
 cmp_ok "$(ctl_get mp_fail_in)" '>' 0 "and told"
 
@@ -76,24 +78,22 @@ cmp_ok "$(ctl_get mp_fail_in)" '>' 0 "and told"
 on_client ip mptcp endpoint flush
 bad=$(ctl_get mp_bad_checksum) told=$(ctl_get mp_fail_in)
 mib_mark
-start put up1
-sleep 0.4
+under_way put up1 c1
 mangle_one 1 ab
 check "changed on the only path: upload" wait $TRANSFER
 mangle_end 1
 diag "$(mib_all)"
-is "$(bytes_wrong "$LAB_TMP/www/f5000000" "$LAB_TMP/put/up1")" 1 \
+is "$(bytes_wrong "$LAB_TMP/www/f20000000" "$LAB_TMP/put/up1")" 1 \
 	"changed on the only path: the upload has one wrong byte"
 cmp_ok "$(ctl_get mp_bad_checksum)" '>' "$bad" "it was found"
 cmp_ok "$(ctl_get mp_fallback_checksum)" '>' 0 "the connection went on as plain TCP"
 mib_mark
-start get down1
-sleep 0.4
+under_way get down1 c1
 mangle_one 1 ba
 check "changed on the only path: download" wait $TRANSFER
 mangle_end 1
 diag "$(mib_all)"
-is "$(bytes_wrong "$LAB_TMP/www/f5000000" "$LAB_TMP/out/down1")" 1 \
+is "$(bytes_wrong "$LAB_TMP/www/f20000000" "$LAB_TMP/out/down1")" 1 \
 	"changed on the only path: the download has one wrong byte"
 cmp_ok "$(ctl_get mp_fail_in)" '>' "$told" "the client told"
 client_endpoints

@@ -26,8 +26,9 @@ like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "
 is "$(tables)" 1 "one ruleset"
 is "$(queue_rules)" 1 "one queue rule"
 
+from=$(nic_bytes c1 rx)
 spawn "$NS_C" traffic "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 50000000 --timeout 5
-sleep 1.5
+check "a download is under way" wait_for 20 passed c1 rx "$from" 1000000
 daemon_kill9
 is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 10)" "ok tcp" \
 	"after kill -9, a new connection works, as plain TCP"

@@ -6,6 +6,9 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
+# enough that it is under way for some seconds
+# shellcheck disable=SC2034
+LAB_SIZES="100000 50000000"
 lab_test
 
 # on_port PORT: what curl gets there, and how many connections the daemon has begun since.
@@ -31,14 +34,17 @@ daemon_start web.port=80
 is "$(filters)" $((none + 1)) "system calls are filtered, in all threads"
 is "$(on_port 80)" 1 "port 80 is served"
 is "$(on_port 8080)" 0 "port 8080 is not"
-get v4 20000000 "$LAB_TMP/out/long" &
+from=$(nic_bytes c1 rx)
+get v4 50000000 "$LAB_TMP/out/long" &
 long=$!
-sleep 0.5
+check "a download is under way" wait_for 20 passed c1 rx "$from" 1000000
 reload web.port=8080
+goes_on() { ! pid_gone "$long"; }
+check "it still is" goes_on
 is "$(on_port 8080)" 1 "now port 8080 is served"
 is "$(on_port 80)" 0 "and port 80 is not"
 check "the download that was under way ends well" wait $long
-same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/long" "and every byte of it is right"
+same "$LAB_TMP/www/f50000000" "$LAB_TMP/out/long" "and every byte of it is right"
 reload web.port=1-65535
 is "$(on_port 80)" 1 "all ports: 80"
 is "$(on_port 8080)" 1 "all ports: 8080"

@@ -658,6 +658,8 @@ moved() {
 busy() { [ "$(moved "$1" "$2" 0.5)" -gt "$3" ]; }
 # idle NIC RX|TX BYTES: less than that does.
 idle() { [ "$(moved "$1" "$2" 0.5)" -lt "$3" ]; }
+# passed NIC RX|TX FROM BYTES: so much has, since nic_bytes said FROM; for wait_for.
+passed() { [ $(($(nic_bytes "$1" "$2") - $3)) -ge "$4" ]; }
 # grew REGEX N: the client's counters of these names grew by N or more since mib_mark.
 grew() { [ "$(mib_diff "$1")" -ge "$2" ]; }
 
