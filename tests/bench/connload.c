@@ -6,6 +6,7 @@
  * one thread: each connects without blocking, sends a small GET, reads the answer
  * and closes, and another takes its place.  With -k a connection stays and sends the
  * next request (the answer's length is learnt from the first Content-Length).
+ * SIGTERM ends it before its time, in order.
  *
  * Prints one line: what was counted per second, how many errors, the median and
  * 99th percentile of the time from connect (or request, with -k) to the last byte.
@@ -17,6 +18,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,6 +47,7 @@ static struct addrinfo *target;
 static bool keepalive, plain_tcp;
 static char request[512];
 static int ep;
+static volatile sig_atomic_t told_to_end;
 static uint64_t done, errors, bytes;
 
 /* Times, in a histogram of 64 steps per power of two; exact enough for a table. */
@@ -195,6 +198,12 @@ static void slot_event(struct slot *s)
 	epoll_ctl(ep, EPOLL_CTL_MOD, s->fd, &ev);
 }
 
+static void on_term(int sig)
+{
+	(void)sig;
+	told_to_end = 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
@@ -225,11 +234,12 @@ int main(int argc, char **argv)
 	slots = calloc(clients, sizeof(*slots));
 	if (ep < 0 || !slots)
 		return 1;
+	signal(SIGTERM, on_term);
 	for (i = 0; i < clients; i++)
 		slot_open(&slots[i]);
 	start = now_us();
 	end = start + seconds * 1000000ull;
-	while (now_us() < end) {
+	while (now_us() < end && !told_to_end) {
 		int n = epoll_wait(ep, ev, 256, 100);
 
 		while (n-- > 0)

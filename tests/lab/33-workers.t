@@ -24,11 +24,11 @@ is "$(worker_policies "$DAEMON_PID")" "0 3 3" "both workers run as batch jobs, t
 is "$(on_gw cat "/sys/class/net/$device/threaded")" 1 "their packets are forwarded by threads of the kernel"
 is "$(forwarders $device)" "3 5, 3 5" "... which come after the workers"
 
-# 300 connections that stay: more than one page of a list.
-spawn "$NS_C" load "$connload" -k -c 300 -t 8 $SRV 80 /quiet/f100
+# 300 connections that stay, until we have seen enough: more than one page of a list.
+spawn "$NS_C" load "$connload" -k -c 300 -t 300 $SRV 80 /quiet/f100
 load=$SPAWNED
 all_there() { [ "$(ctl_get connections)" = 300 ] && [ "$(mib_diff MPJoinSynAckRx)" -ge 300 ]; }
-check "300 connections, and as many joins" wait_for 6 all_there
+check "300 connections, and as many joins" wait_for 60 all_there
 ctl --json connections >"$LAB_TMP/connections.json"
 is "$("$LAB_PY" - "$LAB_TMP/connections.json" <<-'END'
 	import json, sys
@@ -47,6 +47,9 @@ is "$(ctl connection 999999 >/dev/null 2>&1; echo $?)" 1 "one that is not there 
 like "$(ctl status)" "by worker: [0-9]+ \+ [0-9]+" "the status tells how they are spread"
 cmp_ok "$(ctl_get handed_over)" '>' 100 "packets were handed to the other worker"
 check "reload" ctl reload
+from=$(nic_bytes c1 rx)
+check "requests are answered after it" wait_for 20 passed c1 rx "$from" 500000
+kill "$load"
 wait "$load"
 like "$(tail -n 1 "$LAB_TMP/load.log")" "errors 0 " "all requests were answered"
 diag "$(tail -n 1 "$LAB_TMP/load.log"), handed over $(ctl_get handed_over), lost $(ctl_get handover_lost)"
@@ -58,9 +61,9 @@ for _ in 1 2 3 4 5 6; do
 	get v6 1000000 "$LAB_TMP/out/one" && same "$LAB_TMP/www/f1000000" "$LAB_TMP/out/one" "1 MB, IPv6"
 done
 settled() { [ "$(ctl_get connections)" = 0 ] && [ "$(ctl_get server_sockets)" = 0 ]; }
-check "nothing is left" wait_for 5 settled
+check "nothing is left" wait_for 30 settled
 check "drain ends both" ctl drain
-wait_for 5 pid_gone "$DAEMON_PID"
+wait_for 30 pid_gone "$DAEMON_PID"
 check "the daemon has ended" pid_gone "$DAEMON_PID"
 
 daemon_conf "$LAB_TMP/daemon.conf" proxy.workers=2
