@@ -622,10 +622,12 @@ mib_all() {
 # random, and no dissector's business: none may guess what it is.
 frames() {
 	local nic guess=(--disable-protocol http) h
-	for h in $(tshark -G heuristic-decodes 2>/dev/null |
-		awk '$1 == "tcp" && $2 != "mptcp" { print $2 }'); do
+	# the list is always the same, and takes tshark as long as a small capture
+	[ -s "$LAB_TMP/guessers" ] || tshark -G heuristic-decodes 2>/dev/null |
+		awk '$1 == "tcp" && $2 != "mptcp" { print $2 }' >"$LAB_TMP/guessers"
+	while read -r h; do
 		guess+=(--disable-protocol "$h")
-	done
+	done <"$LAB_TMP/guessers"
 	for nic in c1 c2; do
 		tshark -r "$LAB_TMP/all-$nic.pcap" "${guess[@]}" -Y "$1" 2>>"$LAB_TMP/tshark.log" ||
 			diag "tshark failed: $(tail -n 1 "$LAB_TMP/tshark.log")" >&2
