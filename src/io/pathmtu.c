@@ -2,8 +2,7 @@
 /*
  * The MTU of a route: that of its device, or of the route itself where it has one, or what
  * the kernel has learnt from ICMP.  A datagram socket is connected to the address, which
- * sends nothing but looks up the route, and asked for it: two system calls.  A client that
- * opens connections in a row is asked about once a second.
+ * sends nothing but looks up the route, and asked for it: two system calls per subflow.
  *
  * Packets to clients are forwarded, as from the TUN device; a routing policy that treats
  * those in another way than the gateway's own may have another answer.  Then path MTU
@@ -19,11 +18,9 @@
 #include <unistd.h>
 
 #define PORT_DISCARD 9
-#define CACHE_US     1000000
 
 void pathmtu_init(struct pathmtu *pm)
 {
-	memset(pm->cache, 0, sizeof(pm->cache));
 	pm->fd4 = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	pm->fd6 = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
@@ -47,7 +44,7 @@ static uint32_t mtu_of(int fd, int level, int option, const struct sockaddr *to,
 	return (uint32_t)mtu;
 }
 
-static uint32_t ask(const struct pathmtu *pm, const struct ip_addr *to)
+uint32_t pathmtu_of(const struct pathmtu *pm, const struct ip_addr *to)
 {
 	struct sockaddr_in a4 = { .sin_family = AF_INET, .sin_port = htons(PORT_DISCARD) };
 	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT_DISCARD) };
@@ -58,17 +55,4 @@ static uint32_t ask(const struct pathmtu *pm, const struct ip_addr *to)
 	}
 	memcpy(&a6.sin6_addr, to->b, 16);
 	return mtu_of(pm->fd6, IPPROTO_IPV6, IPV6_MTU, (struct sockaddr *)&a6, sizeof(a6));
-}
-
-uint32_t pathmtu_of(struct pathmtu *pm, const struct ip_addr *to, uint64_t now_us)
-{
-	/* Clients of one network differ in their last octets. */
-	struct pathmtu_answer *answer = &pm->cache[to->b[15] % PATHMTU_CACHE];
-
-	if (answer->until_us <= now_us || ip_addr_cmp(&answer->to, to)) {
-		answer->to = *to;
-		answer->mtu = ask(pm, to);
-		answer->until_us = answer->mtu ? now_us + CACHE_US : 0;
-	}
-	return answer->mtu;
 }

@@ -236,7 +236,7 @@ static uint32_t op_route_mtu(void *ctx, const struct ip_addr *to)
 {
 	struct worker *w = ctx;
 
-	return pathmtu_of(&w->pathmtu, to, now(w));
+	return pathmtu_of(&w->pathmtu, to);
 }
 
 static void op_random(void *ctx, void *buf, size_t len)
