@@ -8,6 +8,10 @@
  * it takes a line: one is shorter than what a pipe guarantees then, and than the room of a
  * socket.  The lock keeps it so from asking to writing.  Lines that find no room are counted,
  * which is told when there is room again.
+ *
+ * A line for each connection is what strangers decide about: they must not fill a disk, nor
+ * have the journal leave out the lines of all levels, as it does with who writes too much.
+ * So there is a limit to these, by periods; what exceeds it is only counted.
  */
 #include "daemon/logging.h"
 
@@ -29,6 +33,44 @@ _Static_assert(OUT_BYTES <= PIPE_BUF, "a pipe takes a line at once");
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock. */
 static unsigned long lost;
+static struct logging_limit limit;
+
+static bool is_over(const struct logging_limit *l, uint64_t now_us)
+{
+	return now_us - l->begin_us >= LOGGING_LIMIT_SECONDS * 1000000ull;
+}
+
+bool logging_limit_take(struct logging_limit *l, uint64_t now_us)
+{
+	if (is_over(l, now_us)) {
+		l->begin_us = now_us;
+		l->taken = 0;
+	}
+	if (l->taken < LOGGING_LIMIT_LINES) {
+		l->taken++;
+		return true;
+	}
+	l->left_out++;
+	return false;
+}
+
+unsigned long logging_limit_tell(struct logging_limit *l, uint64_t now_us)
+{
+	unsigned long n = l->left_out;
+
+	if (!n || !is_over(l, now_us))
+		return 0;
+	l->left_out = 0;
+	return n;
+}
+
+static uint64_t monotonic_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
 
 static bool has_room(void)
 {
@@ -53,23 +95,47 @@ static void put(const char *head, const char *line)
 		lost++;
 }
 
-/* Writes a line, and before it how many are missing, each with its head. */
-static void put_all(enum log_level level, const char *line,
-		    void (*put_line)(enum log_level level, const char *line))
+typedef void (*put_line_fn)(enum log_level level, const char *line);
+
+static void tell_lost(put_line_fn put_line)
 {
-	unsigned long before;
+	unsigned long before = lost;
 	char text[64];
 
+	if (!before || !has_room())
+		return;
+	lost = 0;
+	snprintf(text, sizeof(text), "%lu lines of the log were lost", before);
+	put_line(LOG_LEVEL_WARNING, text);
+	if (lost)
+		lost = before;
+}
+
+static void tell_left_out(put_line_fn put_line, uint64_t now_us)
+{
+	unsigned long n = has_room() ? logging_limit_tell(&limit, now_us) : 0;
+	char text[128];
+
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%lu more lines about connections were left out "
+		 "(within %u seconds; log = debug has all)", n, LOGGING_LIMIT_SECONDS);
+	put_line(LOG_LEVEL_INFO, text);
+}
+
+/* Writes a line, and before it how many are missing, each with its head. */
+static void put_all(enum log_level level, const char *line, put_line_fn put_line)
+{
+	uint64_t now_us;
+
 	pthread_mutex_lock(&lock);
-	before = lost;
-	if (before && has_room()) {
-		lost = 0;
-		snprintf(text, sizeof(text), "%lu lines of the log were lost", before);
-		put_line(LOG_LEVEL_WARNING, text);
-		if (lost)
-			lost = before;
-	}
-	put_line(level, line);
+	now_us = monotonic_us();
+	tell_lost(put_line);
+	if (limit.left_out)
+		tell_left_out(put_line, now_us);
+	if (level != LOG_LEVEL_INFO || log_threshold > LOG_LEVEL_INFO ||
+	    logging_limit_take(&limit, now_us))
+		put_line(level, line);
 	pthread_mutex_unlock(&lock);
 }
 

@@ -547,9 +547,9 @@ static void note_robbed(struct session *s, uint64_t now_us)
 
 	counter_inc(proxy->counters, CNT_ROBBED);
 	if (!robbed_knows(&proxy->load->robbed, &s->conn->robbed_addr, now_us))
-		log_notice("options of %s get lost on the way: its new connections pass for %u minutes",
-			   ip_addr_format(&s->conn->robbed_addr, text),
-			   (unsigned)(ROBBED_KEEP_US / 60000000u));
+		log_info("options of %s get lost on the way: its new connections pass for %u minutes",
+			 ip_addr_format(&s->conn->robbed_addr, text),
+			 (unsigned)(ROBBED_KEEP_US / 60000000u));
 	robbed_note(&proxy->load->robbed, &s->conn->robbed_addr, now_us);
 }
 

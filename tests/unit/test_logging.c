@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The log's sink, when whoever reads it does not keep up: nobody waits for that.
+ * The log's sink, when whoever reads it does not keep up: nobody waits for that.  And the
+ * limit to lines that strangers cause.
  */
 #include "daemon/logging.h"
 
@@ -17,7 +18,7 @@
 static int fds[2], before;      /* the reader's end, the writer's; stderr */
 static char text[1 << 22];
 
-static void begin(bool as_socket)
+static void begin(bool as_socket, enum log_level level)
 {
 	if (as_socket)
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -26,7 +27,7 @@ static void begin(bool as_socket)
 	before = dup(STDERR_FILENO);
 	ck_assert_int_ge(dup2(fds[1], STDERR_FILENO), 0);
 	unsetenv("JOURNAL_STREAM");
-	logging_init(LOG_LEVEL_INFO);
+	logging_init(level);
 }
 
 /* Puts stderr back, so that a failure can be told. */
@@ -74,12 +75,12 @@ static void overfill(bool as_socket)
 	unsigned came;
 	char *at;
 
-	begin(as_socket);
+	begin(as_socket, LOG_LEVEL_INFO);
 	for (unsigned i = 0; i < LINES; i++)
-		log_info("line %u of those that nobody reads", i);
+		log_warning("line %u of those that nobody reads", i);
 	read_all();
 	came = lines_with("nobody reads");
-	log_info("one more");
+	log_warning("one more");
 	read_all();
 	dup2(before, STDERR_FILENO);
 	ck_assert_uint_gt(came, 0);
@@ -107,7 +108,7 @@ END_TEST
 static void *flood(void *arg)
 {
 	for (unsigned i = 0; i < LINES; i++)
-		log_info("line %u of thread %s", i, (const char *)arg);
+		log_warning("line %u of thread %s", i, (const char *)arg);
 	return NULL;
 }
 
@@ -117,7 +118,7 @@ START_TEST(several_threads)
 	static char names[][2] = { "a", "b", "c", "d" };
 	pthread_t threads[4];
 
-	begin(false);
+	begin(false, LOG_LEVEL_INFO);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, flood, names[i]), 0);
 	for (int i = 0; i < 4; i++)
@@ -132,13 +133,68 @@ END_TEST
 /* Nobody reads any more. */
 START_TEST(reader_gone)
 {
-	begin(false);
+	begin(false, LOG_LEVEL_INFO);
 	signal(SIGPIPE, SIG_IGN);
 	close(fds[0]);
-	log_info("a line");
-	log_info("another");
+	log_warning("a line");
+	log_warning("another");
 	end();
 }
 END_TEST
 
-UNIT_MAIN("daemon/logging", full_pipe, full_socket, several_threads, reader_gone)
+#define PERIOD_US (LOGGING_LIMIT_SECONDS * 1000000ull)
+
+/* So many in a period; the rest is told of once, when that is over. */
+START_TEST(limit_counts_what_it_leaves_out)
+{
+	struct logging_limit l = { .begin_us = 0 };
+	uint64_t now_us = 1234567890123;
+
+	for (unsigned i = 0; i < LOGGING_LIMIT_LINES; i++)
+		ck_assert(logging_limit_take(&l, now_us + i));
+	for (unsigned i = 0; i < 17; i++)
+		ck_assert(!logging_limit_take(&l, now_us + PERIOD_US - 1));
+	ck_assert_uint_eq(logging_limit_tell(&l, now_us + PERIOD_US - 1), 0);
+	ck_assert_uint_eq(logging_limit_tell(&l, now_us + PERIOD_US), 17);
+	ck_assert_uint_eq(logging_limit_tell(&l, now_us + PERIOD_US), 0);
+
+	/* A period begins with its first line. */
+	now_us += 5 * PERIOD_US;
+	for (unsigned i = 0; i < LOGGING_LIMIT_LINES; i++)
+		ck_assert(logging_limit_take(&l, now_us));
+	ck_assert(!logging_limit_take(&l, now_us));
+	ck_assert(logging_limit_take(&l, now_us + PERIOD_US));
+	ck_assert_uint_eq(logging_limit_tell(&l, now_us + PERIOD_US), 0);
+	ck_assert_uint_eq(logging_limit_tell(&l, now_us + 2 * PERIOD_US), 1);
+}
+END_TEST
+
+/* How many of many lines of `level` come, where the threshold is another. */
+static unsigned lines_of(enum log_level level, enum log_level threshold)
+{
+	unsigned came = 0;
+
+	begin(false, threshold);
+	for (unsigned i = 0; i < LOGGING_LIMIT_LINES * 4; i++) {
+		log_at(level, "a line like many");
+		read_all();
+		came += lines_with("like many");
+	}
+	end();
+	return came;
+}
+
+/* Connections cannot flood the log; what else there is to say is said. */
+START_TEST(lines_of_connections_are_limited)
+{
+	unsigned came = lines_of(LOG_LEVEL_INFO, LOG_LEVEL_INFO);
+
+	ck_assert_uint_ge(came, LOGGING_LIMIT_LINES);
+	ck_assert_uint_lt(came, LOGGING_LIMIT_LINES * 4);
+	ck_assert_uint_eq(lines_of(LOG_LEVEL_NOTICE, LOG_LEVEL_INFO), LOGGING_LIMIT_LINES * 4);
+	ck_assert_uint_eq(lines_of(LOG_LEVEL_INFO, LOG_LEVEL_DEBUG), LOGGING_LIMIT_LINES * 4);
+}
+END_TEST
+
+UNIT_MAIN("daemon/logging", full_pipe, full_socket, several_threads, reader_gone,
+	  limit_counts_what_it_leaves_out, lines_of_connections_are_limited)
