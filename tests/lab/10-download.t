@@ -3,6 +3,8 @@
 #
 # Downloads of 20 MB over two unequal paths, IPv4 and IPv6: every byte, both
 # paths, no fallback, and the server's log shows the client's own address.
+#
+# lab: alone
 set -u
 . "$(dirname "$0")/lib.sh"
 lab_test

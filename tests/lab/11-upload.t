@@ -3,6 +3,8 @@
 #
 # Uploads of 20 MB over two unequal paths, IPv4 and IPv6: what the server stored
 # is what the client sent, both paths used, no fallback.
+#
+# lab: alone
 set -u
 . "$(dirname "$0")/lib.sh"
 lab_test

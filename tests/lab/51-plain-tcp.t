@@ -3,6 +3,8 @@
 #
 # Plain TCP to a protected service passes untouched, and never reaches the queue.  Its
 # speed without the daemon and with it is told, by turns (tests/bench/ruleset measures better).
+#
+# lab: alone
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
