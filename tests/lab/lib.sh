@@ -583,18 +583,29 @@ daemon_kill9() {
 capture_start() {
 	local name=$1 nic
 	shift
-	CAPTURES=()
+	CAPTURES=() CAPTURED=()
 	for nic in "${@:-c1}"; do
+		rm -f "$LAB_TMP/$name-$nic.pcap"
 		spawn "$NS_C" tcpdump-"$nic" tcpdump -i "$nic" -s 160 -B 16384 -U \
 			-w "$LAB_TMP/$name-$nic.pcap" tcp
-		CAPTURES+=("$SPAWNED")
-		wait_for 5 grep -q 'listening on' "$LAB_TMP/tcpdump-$nic.log"
+		CAPTURES+=("$SPAWNED") CAPTURED+=("$name-$nic")
+		wait_for 5 test -s "$LAB_TMP/$name-$nic.pcap"
 	done
 }
 
+# marked NAME: tcpdump has written down a SYN to the discard port, of which we send some.  It
+# goes to the gateway, and is no MPTCP.
+marked() {
+	on_client timeout 0.2 bash -c ": </dev/tcp/10.${1##*-c}.0.1/9" 2>/dev/null
+	tcpdump -n -r "$LAB_TMP/$1.pcap" tcp dst port 9 2>/dev/null | grep -q .
+}
+
+# What was in the kernel's ring before is in the files afterwards.
 capture_stop() {
-	local pid
-	sleep 0.5                        # what is still in the kernel's ring
+	local pid name
+	for name in "${CAPTURED[@]}"; do
+		wait_for 10 marked "$name" || diag "$name: the end of the capture is missing"
+	done
 	for pid in "${CAPTURES[@]}"; do
 		stop_pid "$pid"
 	done
