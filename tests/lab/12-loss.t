@@ -27,7 +27,7 @@ result=$(on_client "$LAB_DIR/peer.py" download $SRV $P_SOURCE --bytes 5000000 --
 like "$result" '^ok ' "download under bursts, reordering and duplicates"
 diag "$result"
 gap=${result#*gap=}
-cmp_ok "${gap%% *}" '<' 5 "download: never silent for five seconds"
+cmp_ok "${gap%% *}" '<' 30 "download: never silent for half a minute"
 result=$(on_client "$LAB_DIR/peer.py" upload $SRV $P_SINK --bytes 5000000 --timeout 120)
 like "$result" '^ok ' "upload under bursts, reordering and duplicates"
 diag "$result"
@@ -35,5 +35,5 @@ wait_for 5 grep -q '^sink' "$LAB_TMP/peer.events"
 read -r _ _ _ _ bytes sha gap < <(grep '^sink' "$LAB_TMP/peer.events")
 is "$bytes" 5000000 "upload: the server got all"
 like "$result" "sha=$sha" "upload: every byte is right"
-cmp_ok "$gap" '<' 5 "upload: never silent for five seconds"
+cmp_ok "$gap" '<' 30 "upload: never silent for half a minute"
 done_testing

@@ -12,7 +12,6 @@ set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
 lab_test
-export LAB_TIMEOUT=40
 
 # under_way get|put NAME NIC: a transfer of 20 MB in the background, which is in its middle
 under_way() {

@@ -9,7 +9,6 @@ set -u
 need_daemon
 lab_test
 daemon_start
-export LAB_TIMEOUT=30
 
 # transfer DESCRIPTION: both ways, compared
 transfer() {

@@ -10,7 +10,7 @@ lab_test
 daemon_start
 # Each line of this file has a port of its own: one met the TIME-WAIT of another.
 v0() {
-	on_client timeout 60 "$LAB_DIR/v0client.py" "$@" \
+	on_client timeout 240 "$LAB_DIR/v0client.py" "$@" \
 		--source-port $((30000 + BASH_LINENO[0])) 2>&1
 }
 # The client's join comes before its data.

@@ -12,7 +12,7 @@ daemon_start
 
 # opens with the first 1000 bytes in the SYN; prints what the server says of all 100000
 fast_open() {
-	on_client timeout 30 "$LAB_PY" - "$1" $P_CLIFIN <<-'END' 2>&1
+	on_client timeout 120 "$LAB_PY" - "$1" $P_CLIFIN <<-'END' 2>&1
 	import hashlib, os, socket, sys
 	MSG_FASTOPEN, IPPROTO_MPTCP = 0x20000000, 262
 	family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET

@@ -7,7 +7,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 lab_test
 daemon_start
-p() { on_client timeout 60 "$LAB_DIR/peer.py" "$@" 2>&1; }
+p() { on_client timeout 120 "$LAB_DIR/peer.py" "$@" 2>&1; }
 events() { wait_for 5 grep -q "^$1" "$LAB_TMP/peer.events"; grep "^$1" "$LAB_TMP/peer.events"; }
 
 for host in $SRV $SRV_6; do
@@ -26,6 +26,6 @@ for host in $SRV $SRV_6; do
 	is "$(events srvfin | awk '{ print $4, $5, $6 }')" "eof 300000 ${out#ok }" \
 		"$host: and it still receives"
 done
-like "$(p connect $NET_UNREACH 80 --timeout 10)" '^E(HOST|NET)UNREACH$' "an unreachable network"
+like "$(p connect $NET_UNREACH 80)" '^E(HOST|NET)UNREACH$' "an unreachable network"
 like "$(p connect 192.0.2.99 80 --timeout 20)" '^E(HOSTUNREACH|TIMEDOUT)$' "an absent host"
 done_testing

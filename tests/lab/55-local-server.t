@@ -11,7 +11,7 @@ GW=192.0.2.1 GW_6=2001:db8:1::1
 
 spawn "$NS_G" local "$LAB_PY" -m http.server 80 --bind "::" --directory "$LAB_TMP/www"
 wait_for 10 on_gw "$LAB_PY" "$LAB_DIR/peer.py" ready $GW 80
-fetch() { on_client timeout 20 mptcpize run curl -sS -o "$LAB_TMP/out/x" "http://$1/f10000" &&
+fetch() { on_client timeout 60 mptcpize run curl -sS -o "$LAB_TMP/out/x" "http://$1/f10000" &&
 	cmp -s "$LAB_TMP/www/f10000" "$LAB_TMP/out/x"; }
 
 daemon_start

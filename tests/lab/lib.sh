@@ -28,7 +28,8 @@
 # Environment: LAB_PREFIX (of the namespaces; labs of different prefixes run side
 # by side), LAB_MODE, MPTCP_PROXY_BUILD (where the binaries are), LAB_LINKEM
 # (a linkem binary), LAB_ASSERT_SPEED=1 (speeds are checked, not only told),
-# LAB_KEEP=1 (leave the lab up), LAB_LOGDIR (logs of failed tests go there).
+# LAB_KEEP=1 (leave the lab up), LAB_LOGDIR (logs of failed tests go there),
+# LAB_PATIENCE (factor for all time limits of waiting, see wait_for).
 #
 # Owns: its namespaces, its temporary directory and the processes in those
 # namespaces.  Touches nothing else, except that it allows cubic in the root
@@ -39,6 +40,7 @@ LAB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_TOP=$(cd "$LAB_DIR/../.." && pwd)
 : "${LAB_PREFIX:=mpx}"
 : "${LAB_MODE:=daemon}"
+: "${LAB_PATIENCE:=4}"
 [ "${LAB_NO_DAEMON:-0}" = 1 ] && LAB_MODE=plain
 LAB_PY=/usr/bin/python3
 PATH=$PATH:/usr/sbin:/sbin
@@ -76,9 +78,10 @@ on_gw() { ip netns exec "$NS_G" "$@"; }
 on_srv() { ip netns exec "$NS_S" "$@"; }
 peer() { "$LAB_PY" "$LAB_DIR/peer.py" "$@"; }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds.  The limit is what a machine that
+# is idle never needs; one that is busy or slow has LAB_PATIENCE times as much.
 wait_for() {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 * LAB_PATIENCE + 1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -431,7 +434,7 @@ lab_down() {
 		kill "$pid" 2>/dev/null
 	done
 	for pid in $pids; do
-		wait_for 2 pid_gone "$pid" || kill -9 "$pid" 2>/dev/null
+		LAB_PATIENCE=1 wait_for 2 pid_gone "$pid" || kill -9 "$pid" 2>/dev/null
 	done
 	for ns in "$NS_C" "$NS_L" "$NS_G" "$NS_S" "$NS_N"; do
 		ip netns del "$ns" 2>/dev/null
@@ -556,7 +559,7 @@ daemon_stop() {
 	local pid=$DAEMON_PID
 	[ -n "$pid" ] || return 0
 	kill "$pid" 2>/dev/null
-	wait_for 5 pid_gone "$pid" || kill "$pid" 2>/dev/null
+	LAB_PATIENCE=1 wait_for 5 pid_gone "$pid" || kill "$pid" 2>/dev/null
 	wait_for 30 pid_gone "$pid" || DAEMON_REPORTS+="it does not end "
 	stop_pid "$pid"
 	wait "$pid" 2>/dev/null
