@@ -61,7 +61,7 @@ daemon_start web.address="192.0.2.0/24, 198.51.100.0/24, 2001:db8:1::/64, 2001:d
 attempt() {
 	local before
 	before=$(ctl_get sessions)
-	GOT=$(on_client "$LAB_DIR/peer.py" connect --timeout 30 "$@")
+	GOT=$(on_client "$LAB_DIR/peer.py" connect "$@")
 	SERVED=$(($(ctl_get sessions) - before))
 }
 # No SYN without the option, which would go past the daemon.
@@ -82,14 +82,15 @@ done
 # kernel probes for black holes only where it is asked to, so nothing goes on without the error.
 narrow() { ip -n "$NS_L" link set rs mtu "$1"; }
 flowing() { [ "$(nic_bytes c1 tx)" -gt $((before + 3000000)) ]; }
-upload() { spawn "$NS_C" upload "$LAB_DIR/peer.py" upload "$@" --timeout 30; }
+upload() { spawn "$NS_C" upload "$LAB_DIR/peer.py" upload "$@"; }
 on_gw sysctl -qw net.ipv4.tcp_mtu_probing=0
 for to in $FAR $FAR_6; do
 	narrow 1500
 	before=$(nic_bytes c1 tx)
-	upload $to $P_SINK --bytes 60000000
-	wait_for 10 flowing
+	upload $to $P_SINK --bytes 3000000 --until "$LAB_TMP/narrow-$to"
+	check "$to: an upload is under way" wait_for 10 flowing
 	narrow 1300
+	touch "$LAB_TMP/narrow-$to"
 	check "$to, narrow in mid-upload: it goes on" wait "$SPAWNED"
 	like "$(ip -n "$NS_G" route get $to)" "mtu 1300" "$to: the kernel heeded the error"
 	upload $to $P_SINK --bytes 2000000

@@ -190,7 +190,8 @@ def spoken(sock):
 
 
 def c_probe(args):
-    """Connects, has an echo answered, tells which protocol is spoken."""
+    """Connects, has an echo answered, tells which protocol is spoken: after --wait seconds, or
+    when there are --joins additional subflows, for which it waits as long as --timeout."""
     with connect(args) as s:
         s.sendall(b"x" * 1000)
         got = b""
@@ -200,6 +201,9 @@ def c_probe(args):
                 return "closed"
             got += data
         time.sleep(args.wait)
+        end = time.monotonic() + args.timeout
+        while args.joins and time.monotonic() < end and spoken(s) != f"mptcp {args.joins}":
+            time.sleep(0.05)
         return "ok " + spoken(s)
 
 
@@ -279,7 +283,8 @@ def c_clifin(args):
 
 
 def c_download(args):
-    """Takes --bytes from the source; tells rate, longest silence, identity."""
+    """Takes --bytes from the source; tells rate, longest silence, identity.  After 5 MB it
+    does not read on before there is a file --until."""
     marks = open(args.output, "w") if args.output else None
     with connect(args) as s:
         s.sendall(f"{args.bytes}\n".encode())
@@ -293,6 +298,8 @@ def c_download(args):
                 return f"short {got}"
             good = good and data == pattern(got, len(data))
             got += len(data)
+            while args.until and got > 5000000 and not os.path.exists(args.until):
+                time.sleep(0.05)
             if marks:
                 marks.write(f"{time.time():.4f} {got}\n")
         mbit = got * 8e-6 / (time.monotonic() - start)
@@ -300,11 +307,14 @@ def c_download(args):
 
 
 def c_upload(args):
-    """Sends --bytes to the sink, whose event line has the digest."""
+    """Sends --bytes to the sink, whose event line has the digest; more, until there is a file
+    --until, and then as many again."""
     with connect(args) as s:
-        sent, start, h = 0, time.monotonic(), hashlib.sha256()
-        while sent < args.bytes:
-            data = pattern(sent, min(65536, args.bytes - sent))
+        sent, start, h, total = 0, time.monotonic(), hashlib.sha256(), args.bytes
+        while sent < total or args.until:
+            if args.until and os.path.exists(args.until):
+                total, args.until = sent + args.bytes, None
+            data = pattern(sent, min(65536, total - sent) if not args.until else 65536)
             h.update(data)
             s.sendall(data)
             sent += len(data)
@@ -384,6 +394,7 @@ def main():
         p.add_argument("-t", "--tcp", action="store_true")
         p.add_argument("--timeout", type=float, default=60)
         p.add_argument("--wait", type=float, default=0)
+        p.add_argument("--joins", type=int, default=0)
         p.add_argument("--until")
         p.add_argument("--bytes", type=int, default=20000000)
         p.add_argument("-o", "--output")
