@@ -23,9 +23,9 @@ for family in v4 v6; do
 	mptcp_ok "$family"
 done
 check "v4: the server saw the client's address" \
-	grep -q "^$C1 GET /f20000000 200 20000000" "$LAB_TMP/access.log"
+	wait_for 10 grep -q "^$C1 GET /f20000000 200 20000000" "$LAB_TMP/access.log"
 check "v6: the server saw the client's address" \
-	grep -q "^$C1_6 GET /f20000000 200 20000000" "$LAB_TMP/access.log"
+	wait_for 10 grep -q "^$C1_6 GET /f20000000 200 20000000" "$LAB_TMP/access.log"
 for size in 0 1 100 1000 10000; do
 	get v4 $size "$LAB_TMP/out/s$size"
 	same "$LAB_TMP/www/f$size" "$LAB_TMP/out/s$size" "a file of $size bytes"

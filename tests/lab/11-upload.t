@@ -24,8 +24,10 @@ for family in v4 v6; do
 	mptcp_ok "$family"
 	diag "bytes sent on c2: $(($(nic_bytes c2 tx) - before))"
 done
-check "v4: the server saw the client's address" grep -q "^$C1 PUT /put/v41 201" "$LAB_TMP/access.log"
-check "v6: the server saw the client's address" grep -q "^$C1_6 PUT /put/v61 201" "$LAB_TMP/access.log"
+check "v4: the server saw the client's address" \
+	wait_for 10 grep -q "^$C1 PUT /put/v41 201" "$LAB_TMP/access.log"
+check "v6: the server saw the client's address" \
+	wait_for 10 grep -q "^$C1_6 PUT /put/v61 201" "$LAB_TMP/access.log"
 for size in 0 1 100 1000 10000; do
 	put v4 $size s$size
 	same "$LAB_TMP/www/f$size" "$LAB_TMP/put/s$size" "a file of $size bytes"

@@ -20,7 +20,7 @@ done
 cmp_ok "$(strip_count)" '>=' 4 "options were stripped"
 is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "ok tcp" "the client speaks plain TCP"
 is "$(on_client "$LAB_DIR/peer.py" clifin $SRV $P_CLIFIN)" ok "half-close after the fallback"
-check "the server's address list: the client's own" grep -q "^$C1 GET" "$LAB_TMP/access.log"
+check "the server's address list: the client's own" wait_for 10 grep -q "^$C1 GET" "$LAB_TMP/access.log"
 
 strip_on synack c2
 check "second path: download" get v4 5000000 "$LAB_TMP/out/j"

@@ -13,9 +13,11 @@ daemon_start
 on_client ip mptcp endpoint flush
 strip_on all c1
 # its kernel keeps the connection without a subflow: the application has to give up
-LAB_TIMEOUT=4 put v4 5000000 first
-diag "first upload: status $?, $(stat -c %s "$LAB_TMP/put/first" 2>/dev/null || echo 0) bytes stored"
-is "$(ctl_get robbed)" 1 "it is broken, and that is counted"
+spawn "$NS_C" first mptcpize run curl -sS -H Expect: -T "$LAB_TMP/www/f5000000" "http://$SRV/put/first"
+broken() { [ "$(ctl_get robbed)" = 1 ]; }
+check "it is broken, and that is counted" wait_for 20 broken
+stop_pid "$SPAWNED"
+diag "first upload: $(stat -c %s "$LAB_TMP/put/first" 2>/dev/null || echo 0) bytes stored"
 check "the log names the client" grep -q "options of $C1 get lost" "$LAB_TMP/daemon.log"
 for i in 1 2; do
 	check "upload $i after that" put v4 5000000 again$i

@@ -45,5 +45,5 @@ for i in "$NS_S|tcp flags & (syn|ack) == syn|a silent server" \
 	is "$(mib_diff MPCapableSYNACKRX)" 0 "$what: it is plain TCP"
 	is "$(ctl --json connections | grep -c '"id"')" 0 "$what: and no session is left"
 done
-is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "ok mptcp 1" "others are served"
+is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --joins 1)" "ok mptcp 1" "others are served"
 done_testing

@@ -24,13 +24,14 @@ flood() {
 	mib_mark
 	# Only a connection that stays is sure to complete its join: a transfer may end before.
 	joins=$(ctl_get mp_join_done)
-	spawn "$NS_C" "hold-$1" "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 5
+	spawn "$NS_C" "hold-$1" "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 300 --until "$LAB_TMP/enough-$1"
 	holder=$SPAWNED
 	check "$1 flood: the second path joins" wait_for 30 more mp_join_done "$joins"
 	check "$1 flood: a download" get v4 5000000 "$LAB_TMP/out/$1"
 	same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/$1" "$1 flood: every byte is right"
 	check "$1 flood: an upload" put v4 1000000 "$1"
 	same "$LAB_TMP/www/f1000000" "$LAB_TMP/put/$1" "$1 flood: every byte is right"
+	touch "$LAB_TMP/enough-$1"
 	check "$1 flood: the connection that stays is served" wait "$holder"
 	is "$(mib_diff MPCapableSYNACKRX)" 3 "$1 flood: the connections are MPTCP"
 	is "$(mib_diff MPJoinSynAckHMacFailure)" 0 "$1 flood: our joins are right for the client"
@@ -55,10 +56,12 @@ lasting=$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | grep -o 'expi
 cmp_ok "${lasting% *}" '>' 20000 "the set of flows has elements of forged sources"
 cmp_ok "${lasting#* }" '<' 700 "... that time out soon"
 
-spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 5
+spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 300
+holder=$SPAWNED
 check "a connection" wait_for 10 grep -q "^ok mptcp" "$LAB_TMP/hold.log"
 cmp_ok "$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | tr ',' '\n' |
 	grep -F "$C1 . " | grep -F ". $P_ECHO " | grep -c 'expires 5[0-9]m')" '>=' 1 "... stays in it for long"
+stop_pid $holder
 
 flood join mp_join_unknown
 cmp_ok "$(ctl_get mp_join_unknown)" '>' 10000 "joins of unknown tokens were passed on"

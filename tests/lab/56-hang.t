@@ -23,18 +23,18 @@ gave_up() {
 	is $? $((128 + $(kill -l ABRT))) "$1: by SIGABRT, which a service manager answers with a restart"
 	DAEMON_PID=
 	is "$(tables)" 0 "$1: the rules are gone"
-	is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 10)" "ok tcp" \
+	is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "ok tcp" \
 		"$1: new connections are plain TCP"
 }
 
 daemon_start proxy.workers=2
-like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "MPTCP before"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "MPTCP before"
 freeze "worker 1"
 gave_up "it hangs"
 check "... and says which worker" grep -q "worker 1 hangs" "$LAB_TMP/daemon.log"
 
 daemon_start proxy.workers=2 proxy.drain_timeout=0
-like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1)" "^ok mptcp" "MPTCP again"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "MPTCP again"
 freeze "worker 0"
 kill "$DAEMON_PID"
 gave_up "it hangs and is stopped"

@@ -65,7 +65,7 @@ is "$(counted strange)" 0 "no other destination was seen"
 # The server's end of what is left: its FIN has to be acknowledged by the kernel here.
 server_has() { [ "$(on_srv ss -Htn "sport = :$P_ECHO" | wc -l)" = "$1" ]; }
 for to in $SRV $SRV_6; do
-	spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $to $P_ECHO --wait 30
+	spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $to $P_ECHO --wait 300
 done
 check "two connections" wait_for 5 server_has 2
 daemon_kill9

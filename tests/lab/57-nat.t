@@ -24,7 +24,7 @@ table ip operator {
 	}
 }
 END
-fetch() { on_client timeout 20 mptcpize run curl -sS -o "$LAB_TMP/out/x" "http://$1/f100000" &&
+fetch() { on_client timeout 60 mptcpize run curl -sS -o "$LAB_TMP/out/x" "http://$1/f100000" &&
 	cmp -s "$LAB_TMP/www/f100000" "$LAB_TMP/out/x"; }
 # served DESCRIPTION COUNT: how many connections the daemon has taken
 served() { is "$(ctl_get sessions)" "$2" "$1"; }
@@ -33,7 +33,7 @@ refused() {
 	local what=$1
 	shift
 	daemon_conf "$LAB_TMP/r.conf" "$@"
-	on_gw timeout 10 "$(build_dir)/mptcp-proxyd" -c "$LAB_TMP/r.conf" >"$LAB_TMP/refused.txt" 2>&1
+	on_gw timeout 60 "$(build_dir)/mptcp-proxyd" -c "$LAB_TMP/r.conf" >"$LAB_TMP/refused.txt" 2>&1
 	is $? 1 "$what: refused"
 	like "$(cat "$LAB_TMP/refused.txt")" "upstream: .*source = gateway" "$what: and told why"
 }
@@ -45,7 +45,9 @@ served "passes as it was" 0
 check "reload" daemon_reload web.address=$GW web.port=80 web.upstream=$SRV:80
 check "destination NAT, upstream = the server" fetch $GW
 served "is served" 1
-like "$(tail -n 1 "$LAB_TMP/access.log")" "^$C1 " "from the client's address"
+# seen_from ADDRESS N: the server's N-th request
+seen_from() { sed -n "$2p" "$LAB_TMP/access.log" | grep -q "^$1 "; }
+check "from the client's address" wait_for 10 seen_from $C1 3
 
 daemon_reload web.address=$GW web.port=80 web.upstream=$GW:8080 2>"$LAB_TMP/reload.txt"
 cmp_ok $? '!=' 0 "reload with a server on the gateway, source = client: refused"
@@ -62,5 +64,5 @@ for upstream in $GW:8080 127.0.0.1:8080 $SRV:80 original; do
 	served "is served" 1
 	daemon_stop
 done
-like "$(tail -n 1 "$LAB_TMP/access.log")" "^$GW " "source NAT: from the gateway's address"
+check "source NAT: from the gateway's address" wait_for 10 seen_from $GW 6
 done_testing

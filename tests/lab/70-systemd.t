@@ -12,6 +12,8 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
+# enough that it is under way for some seconds
+LAB_SIZES="5000000 50000000"
 
 UNIT=mptcp-proxyd.service
 VM_NAME=$LAB_PREFIX-gateway
@@ -120,7 +122,7 @@ helper_status() {
 # is_reloaded N: the daemon says that it was, so often.
 is_reloaded() { [ "$(journal | grep -c 'configuration reloaded')" -ge "$1" ]; }
 
-probe() { on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --wait 1; }
+probe() { on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO; }
 # same_traces FILE FILE DESCRIPTION
 same_traces() { same "$@" || diag "$(diff "$1" "$2")"; }
 # What it makes and must remove.
@@ -200,7 +202,7 @@ for family in v4 v6; do
 	mptcp_ok "$family"
 done
 check "the server saw the client's address" \
-	grep -q "^$C1 GET /f5000000 200 5000000" "$LAB_TMP/access.log"
+	wait_for 10 grep -q "^$C1 GET /f5000000 200 5000000" "$LAB_TMP/access.log"
 
 # reload
 like "$(probe)" "^ok mptcp" "MPTCP before the reload"
@@ -222,7 +224,7 @@ traces >"$LAB_TMP/running.txt"
 
 # a crash
 in_vm sh -c "kill -9 $pid"
-is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 10 | cut -d' ' -f1)" ok \
+is "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO | cut -d' ' -f1)" ok \
 	"after kill -9, a new connection works at once"
 check "after kill -9, it comes back" wait_for 15 came_back "$pid"
 like "$(probe)" "^ok mptcp" "after kill -9, MPTCP again"
@@ -239,17 +241,18 @@ same_traces "$LAB_TMP/running.txt" "$LAB_TMP/hung.txt" "after hanging, no rule i
 is "$(unit NRestarts)" 2 "two restarts in all"
 
 # drain
+from=$(nic_bytes c1 rx)
 (
-	get v4 20000000 "$LAB_TMP/out/drained" || rm -f "$LAB_TMP/out/drained"
+	get v4 50000000 "$LAB_TMP/out/drained" || rm -f "$LAB_TMP/out/drained"
 ) &
 download=$!
-sleep 1
+check "a download is under way" wait_for 20 passed c1 rx "$from" 1000000
 in_vm systemctl stop --no-block $UNIT
-sleep 0.5
-is "$(unit ActiveState)" deactivating "while it drains, it is deactivating"
+drains() { [ "$(unit ActiveState)" = deactivating ]; }
+check "while it drains, it is deactivating" wait_for 10 drains
 is "$(probe)" "ok tcp" "while it drains, new connections are plain TCP"
 wait $download
-same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/drained" "a download that was under way is complete"
+same "$LAB_TMP/www/f50000000" "$LAB_TMP/out/drained" "a download that was under way is complete"
 check "then it ends" in_vm systemctl stop $UNIT
 is "$(unit ActiveState) $(unit Result)" "inactive success" "without complaint"
 traces >"$LAB_TMP/after.txt"

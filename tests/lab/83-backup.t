@@ -16,13 +16,13 @@ download_bg client 90000000
 pid=$SPAWNED
 check "client's backup: joined" wait_for 20 grew MPJoinSynAckRx 1
 check "client's backup: the other path is in use" wait_for 20 busy c1 rx 100000
-check "client's backup: but it is idle" idle c2 rx 5000
+check "client's backup: but it is idle" wait_for 20 idle c2 rx 5000
 on_client ip mptcp endpoint change $C2 nobackup
 check "not a backup any more: the path is used" wait_for 20 busy c2 rx 50000
 is "$(mib_diff MPPrioTx)" 1 "not a backup any more: said with MP_PRIO"
 on_client ip mptcp endpoint change $C2 backup
 check "backup again: the path is idle" wait_for 20 idle c2 rx 5000
-check "backup again: the other one is not" busy c1 rx 100000
+check "backup again: the other one is not" wait_for 20 busy c1 rx 100000
 link_cut 1
 check "backup again: it stands in when the other is cut" wait_for 20 busy c2 rx 50000
 link_restore 1
@@ -40,7 +40,7 @@ pid=$SPAWNED
 check "gateway's backup: the client joined" wait_for 20 grew MPJoinSynAckRx 1
 is "$(mib_diff MPJoinSynAckBackupRx)" 1 "gateway's backup: with B in the SYN/ACK"
 check "gateway's backup: the other path is in use" wait_for 20 busy c1 tx 100000
-check "gateway's backup: but it is idle" idle c2 tx 5000
+check "gateway's backup: but it is idle" wait_for 20 idle c2 tx 5000
 daemon_reload ep1.address=10.2.0.9 ep1.backup=no
 check "not a backup any more: said with MP_PRIO" wait_for 20 grew MPPrioRx 1
 check "not a backup any more: the path is used" wait_for 20 busy c2 tx 50000
