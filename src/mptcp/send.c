@@ -666,24 +666,24 @@ static void send_fin(struct mptcp_conn *conn, uint64_t now_us)
 	struct mptcp_subflow *sf;
 
 	if (!conn->fin_queued || conn->fin_sent || conn->snd_nxt != conn->sendq.end ||
-	    conn->state < MPTCP_ESTABLISHED || conn->state >= MPTCP_TIME_WAIT)
-		return;
-	sf = mptcp_first_subflow(conn);
-	if (!sf)
+	    conn->state < MPTCP_ESTABLISHED || conn->state >= MPTCP_TIME_WAIT ||
+	    !conn->subflow_count)
 		return;
 	conn->fin_sent = true;
 	if (conn->mode == MPTCP_MODE_FALLBACK) {
-		tcp_close(&sf->tcp, now_us);
-	} else if (!conn->fin_carried) {
-		list_for_each(sf, &conn->subflows, link)
-			if (mptcp_subflow_usable(sf))
-				tcp_request_ack(&sf->tcp);
+		tcp_close(&mptcp_first_subflow(conn)->tcp, now_us);
+		mptcp_advance_close(conn, now_us);
+		return;
 	}
-	/* The last subflow, of which the peer's half is closed, was kept for this. */
-	if (conn->mode == MPTCP_MODE_MPTCP && sf->tcp.state == TCP_CLOSE_WAIT &&
-	    sf->state == MPTCP_SUBFLOW_ACTIVE) {
-		mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING, "our stream ended, too");
-		tcp_close(&sf->tcp, now_us);
+	list_for_each(sf, &conn->subflows, link) {
+		if (!conn->fin_carried && mptcp_subflow_usable(sf))
+			tcp_request_ack(&sf->tcp);
+		/* Of this one the peer's half is closed; it was the last, and kept for this. */
+		if (sf->tcp.state == TCP_CLOSE_WAIT && sf->state == MPTCP_SUBFLOW_ACTIVE) {
+			mptcp_subflow_set_state(sf, MPTCP_SUBFLOW_CLOSING,
+						"our stream ended, too");
+			tcp_close(&sf->tcp, now_us);
+		}
 	}
 	mptcp_advance_close(conn, now_us);
 }
