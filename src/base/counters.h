@@ -77,6 +77,7 @@
 	X(MP_INFINITE_IN, "mp_infinite_in", "infinite mappings received")                    \
 	X(MP_INFINITE_OUT, "mp_infinite_out", "infinite mappings sent")                      \
 	X(MP_NO_MAPPING, "mp_no_mapping", "subflows reset: data without a mapping that cannot be understood")          \
+	X(MP_NO_WINDOW, "mp_no_window", "subflows reset: the peer's window opens, but no DATA_ACK tells so") \
 	X(MP_UNMAPPED, "mp_unmapped", "bytes dropped: their mapping was lost, that of those behind them not") \
 	X(MP_OOO, "mp_ooo", "data kept out of order at connection level")                    \
 	X(MP_OOO_DROPPED, "mp_ooo_dropped", "data dropped at connection level: no room out of order") \

@@ -261,6 +261,8 @@ struct mptcp_subflow {
 	uint8_t removal_probes;
 	bool withdrawn_gone;            /* we removed our address, which is gone: RST, not FIN */
 	bool data_acked;                /* a DATA_ACK has come this way */
+	uint8_t bare_window;            /* ... since which a window probe, that with this number,
+					 * was answered by an open window without one; 0: none */
 	bool fail_pending;              /* MP_FAIL to be sent */
 	uint64_t fail_dsn;
 	uint64_t last_map_dsn;          /* of the newest mapping sent here */

@@ -625,6 +625,7 @@ static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint
 	const struct mptcp_dss *d = &p->tcp.mptcp.dss;
 
 	sf->data_acked = true;
+	sf->bare_window = 0;
 	/* After an infinite mapping only the subflow's ACKs count (section 3.7). */
 	if (!conn->infinite_sent) {
 		uint64_t ack = d->ack_is64 ? d->data_ack
@@ -727,13 +728,25 @@ static void recv_no_options(struct mptcp_subflow *sf, const struct packet *p,
 	if (sf->data_acked && mptcp_send_held(conn, conn->snd_una))
 		return;
 	/* No DATA_ACK will come any more; with other subflows the data timer finds out. */
-	if (mptcp_may_fall_back(conn) && came_once(sf, 0) &&
-	    (seq64_gt(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una) ||
-	     opens_without_data_ack(sf, p))) {
+	if (mptcp_may_fall_back(conn) && came_once(sf, 0)) {
+		if (seq64_leq(tcp_oldest_offset(&sf->tcp, conn->snd_nxt), conn->snd_una) &&
+		    !opens_without_data_ack(sf, p))
+			return;
 		mptcp_robbed(sf);
 		conn->fallback_acks = true;
 		mptcp_fall_back(conn, CNT_MP_FALLBACK_DATA, "ACK without options", now_us);
+		return;
 	}
+	/* That timer does not run while the window is shut and nothing is under way.  Two probes
+	 * have to be answered like this: one answer may be a middlebox's own. */
+	if (!opens_without_data_ack(sf, p) || sf->tcp.persist_backoff == sf->bare_window)
+		return;
+	if (sf->bare_window) {
+		mptcp_robbed(sf);
+		counter_inc(conn->env->counters, CNT_MP_NO_WINDOW);
+		mptcp_subflow_reset(sf, MPTCP_RST_MIDDLEBOX, "window without DATA_ACK");
+	}
+	sf->bare_window = sf->tcp.persist_backoff;
 }
 
 /* Whether MP_CAPABLE brings the mapping of the stream's first bytes (RFC 8684, section 3.1). */

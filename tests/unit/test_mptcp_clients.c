@@ -470,6 +470,39 @@ START_TEST(signals_are_no_duplicate_acks)
 }
 END_TEST
 
+/* Plain TCP is out of the question after a join: the subflow is broken (section 3.7). */
+START_TEST(window_that_opens_without_options_resets)
+{
+	SCRIPT_BOTH("< a S win 160 capable", "! accept", "> a SA capable",
+		    "< a A win 10 capable", "+ 10ms", "> a A dss(A0)",      /* times 16 */
+		    "< b S win 160 join(2)", "> b SA join(0)",
+		    "< b A win 10 join", "> b A dss(A0)",
+		    "! write 200",
+		    "> a PA len 160 dss(A0 M0+160@1)",
+		    "< a A win 0 dss(a160)",
+		    "< a R",
+		    "? subflows 1",
+		    "+ 250ms",
+		    "> b A seq 0 dss(A0)",
+		    /* One may be a middlebox's own answer; and shut is shut, whoever says so. */
+		    "< b A win 10",
+		    "< b A win 10",
+		    "+ 450ms",
+		    "> b A seq 0 dss(A0)",
+		    "< b A win 0 dss(a160)",
+		    "< b A win 10",
+		    "+ 850ms",
+		    "> b A seq 0 dss(A0)",
+		    "< b A win 0",
+		    "? mp_no_window 0",
+		    "< b A win 10",
+		    "? mp_no_window 1",
+		    "> b RA tcprst(6)",
+		    "? subflows 0",
+		    "? state ESTABLISHED");
+}
+END_TEST
+
 UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_lost,
 	  third_ack_lost_and_data, first_data_lost, third_ack_and_first_data_lost,
 	  third_ack_after_the_data, fast_open_data_is_left, flags_that_cannot_be_served_pass,
@@ -487,5 +520,6 @@ UNIT_MAIN("mptcp_clients", syn_repeated_without_option, syn_repeated, third_ack_
 	  options_of_unacceptable_segments_are_not_read,
 	  keys_on_data_of_a_joined_subflow_map_nothing,
 	  window_without_data_ack_is_not_the_streams,
-	  window_that_opens_without_options_falls_back, each_subflow_has_its_window,
+	  window_that_opens_without_options_falls_back,
+	  window_that_opens_without_options_resets, each_subflow_has_its_window,
 	  data_acks_may_come_only_where_they_advance, first_data_for_a_number_counts, signals_are_no_duplicate_acks)
