@@ -500,6 +500,15 @@ static int misuse(void)
 	return EXIT_USAGE;
 }
 
+/* The exit status once all was said. */
+static int told(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "mptcp-proxyctl: cannot write the answer: %s\n", strerror(errno));
+	return EXIT_FAILURE;
+}
+
 static int run(const char *command, json_int_t id, bool as_json)
 {
 	json_t *answer;
@@ -532,7 +541,7 @@ static int run(const char *command, json_int_t id, bool as_json)
 	else
 		printf("reloaded\n");
 	json_decref(answer);
-	return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return told();
 }
 
 int main(int argc, char **argv)
@@ -562,10 +571,10 @@ int main(int argc, char **argv)
 			break;
 		case 'V':
 			printf("mptcp-proxyctl %s\n", PACKAGE_VERSION);
-			return EXIT_SUCCESS;
+			return told();
 		case 'h':
 			usage(stdout);
-			return EXIT_SUCCESS;
+			return told();
 		default:
 			return misuse();
 		}

@@ -652,7 +652,8 @@ static int confine(struct daemon *d, char *err, size_t err_len)
 	return -ENOMEM;
 }
 
-static int run(struct daemon *d)
+/* 0, or -errno with one line in `err`; what was made until then is for clean_up(). */
+static int start(struct daemon *d, char *err, size_t err_len)
 {
 	struct config *c = d->config;
 	uint32_t asked = fit_file_limit(c);
@@ -665,74 +666,79 @@ static int run(struct daemon *d)
 		.flow_timeout_s = RULESET_FLOW_TIMEOUT_S,
 		.proxy = &c->proxy,
 	};
-	char err[512] = "";
-	int rc = -1;
+	int ret;
 
 	d->started_us = monotonic_us();
-	rc = ruleset_helper_start();
-	if (rc) {
-		snprintf(err, sizeof(err), "cannot start a process: %s", strerror(-rc));
-		goto fail;
+	ret = ruleset_helper_start();
+	if (ret) {
+		snprintf(err, err_len, "cannot start a process: %s", strerror(-ret));
+		return ret;
 	}
-	rc = -1;
 	d->base = event_base_new();
 	if (!d->base) {
-		snprintf(err, sizeof(err), "out of memory");
-		goto fail;
+		snprintf(err, err_len, "out of memory");
+		return -ENOMEM;
 	}
-	d->crew = crew_new(&crew, err, sizeof(err));
+	d->crew = crew_new(&crew, err, err_len);
 	if (!d->crew)
-		goto fail;
-	if (add_events(d)) {
-		snprintf(err, sizeof(err), "out of memory");
-		goto fail;
+		return -EIO;
+	ret = add_events(d);
+	if (ret) {
+		snprintf(err, err_len, "out of memory");
+		return ret;
 	}
-	d->control = control_new(d->base, c->control, &control_ops, d, err, sizeof(err));
+	d->control = control_new(d->base, c->control, &control_ops, d, err, err_len);
 	if (!d->control)
-		goto fail;
-	d->addresses = addrwatch_new(d->base, on_addresses, d, err, sizeof(err));
+		return -EIO;
+	d->addresses = addrwatch_new(d->base, on_addresses, d, err, err_len);
 	if (!d->addresses)
-		goto fail;
-	if (check_upstreams(d, &c->proxy, err, sizeof(err)))
-		goto fail;
-	rc = crew_start(d->crew);
-	if (rc) {
-		snprintf(err, sizeof(err), "cannot start a thread: %s", strerror(-rc));
-		goto fail;
+		return -EIO;
+	ret = check_upstreams(d, &c->proxy, err, err_len);
+	if (ret)
+		return ret;
+	ret = crew_start(d->crew);
+	if (ret) {
+		snprintf(err, err_len, "cannot start a thread: %s", strerror(-ret));
+		return ret;
 	}
-	rc = -1;
-	if (routes_install(err, sizeof(err)))
-		goto fail;
+	ret = routes_install(err, err_len);
+	if (ret)
+		return ret;
 	d->routes = true;
-	if (ruleset_install(&ruleset, err, sizeof(err)))
-		goto fail;
+	ret = ruleset_install(&ruleset, err, err_len);
+	if (ret)
+		return ret;
 	d->rules = true;
 	routes_check_forwarding();
 	tell_file_limit(c, asked);
+	return c->seccomp ? confine(d, err, err_len) : 0;
+}
 
-	if (c->seccomp && confine(d, err, sizeof(err)))
-		goto fail;
+/* Until a signal, a command or a failure ends it: 0, or -errno of the failure. */
+static int serve(struct daemon *d)
+{
+	const struct config *c = d->config;
+	int ret, stopped;
+
 	log_notice("mptcp-proxyd %s is ready, %zu service%s, %u worker%s", PACKAGE_VERSION,
 		   c->proxy.service_count, c->proxy.service_count == 1 ? "" : "s", c->workers,
 		   c->workers == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
-	rc = event_base_dispatch(d->base) < 0 ? -EIO : 0;
+	ret = event_base_dispatch(d->base) < 0 ? -EIO : 0;
 	/* The rest is done without their threads. */
-	switch (crew_stop(d->crew)) {
-	case 0:
-		break;
-	case -ETIMEDOUT:
+	stopped = crew_stop(d->crew);
+	if (stopped == -ETIMEDOUT)
 		give_up(d);
-	default:
-		rc = -EIO;
-	}
-	if (rc)
+	if (stopped)
+		ret = stopped;
+	if (ret)
 		log_error("an event loop failed");
 	sd_notify(0, "STOPPING=1");
-	goto out;
-fail:
-	log_error("%s", err);
-out:
+	return ret;
+}
+
+static void clean_up(struct daemon *d)
+{
 	/* Sessions first: their resets still need the rules. */
 	control_free(d->control);
 	addrwatch_free(d->addresses);
@@ -743,9 +749,31 @@ out:
 	remove_rules(d);
 	child_helper_stop();
 	sandbox_report();
-	if (!rc)
-		log_notice("ended");
-	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int run(struct daemon *d)
+{
+	char err[512] = "";
+	int ret = start(d, err, sizeof(err));
+
+	if (ret)
+		log_error("%s", err);
+	else
+		ret = serve(d);
+	clean_up(d);
+	if (ret)
+		return EXIT_FAILURE;
+	log_notice("ended");
+	return EXIT_SUCCESS;
+}
+
+/* The exit status of what only had to say something. */
+static int told(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "mptcp-proxyd: cannot write the answer: %s\n", strerror(errno));
+	return EXIT_FAILURE;
 }
 
 static void usage(FILE *out)
@@ -792,10 +820,10 @@ int main(int argc, char **argv)
 			break;
 		case OPT_VERSION:
 			printf("mptcp-proxyd %s\n", PACKAGE_VERSION);
-			return EXIT_SUCCESS;
+			return told();
 		case 'h':
 			usage(stdout);
-			return EXIT_SUCCESS;
+			return told();
 		default:
 			usage(stderr);
 			return EXIT_USAGE;
@@ -811,14 +839,14 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (check) {
 		printf("%s: OK\n", d.config_path);
-		rc = EXIT_SUCCESS;
+		rc = told();
 		goto out;
 	}
 	if (print) {
 		struct ruleset_config ruleset = ruleset_of(d.config);
 
 		ruleset_print(stdout, &ruleset, ruleset_queue_detect());
-		rc = EXIT_SUCCESS;
+		rc = told();
 		goto out;
 	}
 

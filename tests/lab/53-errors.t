@@ -60,6 +60,14 @@ attempt bad-value "$bin/mptcp-proxyd" --check -c "$LAB_TMP/bad.conf"
 like "$(cat "$LAB_TMP/err-bad-value.txt")" "bad.conf.*$line.*max_connections" \
 	"bad-value: file, line and key are named"
 
+# An answer that does not get out is not given.
+for what in --check --print-ruleset --version; do
+	# shellcheck disable=SC2016
+	attempt "full$what" sh -c 'exec "$@" >/dev/full' sh "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf" $what
+done
+# shellcheck disable=SC2016
+attempt ctl-full sh -c 'exec "$@" >/dev/full' sh "$bin/mptcp-proxyctl" --version
+
 on_gw ip link set lo down
 attempt lo-down "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 like "$(cat "$LAB_TMP/err-lo-down.txt")" "lo is down" "lo-down: the line says so"
