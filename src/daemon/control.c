@@ -288,8 +288,10 @@ static int listen_on(const struct sockaddr_un *addr)
 	mask = umask(0117);
 	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
 	umask(mask);
-	if (!err && listen(fd, CLIENTS))
+	if (!err && listen(fd, CLIENTS)) {
 		err = -errno;
+		unlink(addr->sun_path);
+	}
 	if (err) {
 		close(fd);
 		return err;
@@ -318,7 +320,13 @@ struct control *control_new(struct event_base *base, const char *path,
 	if (!fd)
 		fd = listen_on(&c->addr);
 	if (fd == -EADDRINUSE) {
-		snprintf(err, err_len, "control: %s: another mptcp-proxyd is running", path);
+		snprintf(err, err_len, "control: %s: another mptcp-proxyd is running; [proxy] "
+			 "control sets another path", path);
+		goto fail;
+	}
+	if (fd == -EEXIST) {
+		snprintf(err, err_len, "control: %s: what is there is no socket of mptcp-proxyd, and "
+			 "stays; [proxy] control sets another path", path);
 		goto fail;
 	}
 	if (fd < 0) {

@@ -224,7 +224,7 @@ int routes_install(char *err, size_t err_len)
 	if (ret) {
 		snprintf(err, err_len, "cannot make the way back from servers: %s",
 			 ret == -EPERM ? "CAP_NET_ADMIN is missing" :
-			 ret == -ENETDOWN ? "the device lo is down" : strerror(-ret));
+			 ret == -ENETDOWN ? "the device lo is down (ip link set lo up)" : strerror(-ret));
 		remove_all(nl);
 		put_early_demux_back();
 	}

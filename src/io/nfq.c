@@ -173,8 +173,9 @@ fail_alloc:
 	if (ret == -EPERM && geteuid() == 0)
 		ret = -EBUSY;
 	snprintf(err, err_len, "cannot bind NFQUEUE %u: %s", number,
-		 ret == -EBUSY ? "in use by another process" :
-		 ret == -EPERM ? "in use by another process, or CAP_NET_ADMIN is missing" :
+		 ret == -EBUSY ? "in use by another process; [proxy] queue sets another number" :
+		 ret == -EPERM ? "in use by another process ([proxy] queue sets another number), or "
+				 "CAP_NET_ADMIN is missing" :
 		 strerror(-ret));
 	return NULL;
 }

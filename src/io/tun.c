@@ -250,11 +250,13 @@ struct tun *tun_new(const char *name, unsigned queues, bool first, struct counte
 	strcpy(t->name, name);
 	ret = open_device(t, queues > 1, first);
 	if (ret == -EBUSY)
-		why = queues > 1 ? "there is such a device, perhaps another process's"
-				 : "the device is in use by another process";
+		why = queues > 1 ? "there is such a device, perhaps another process's; [proxy] "
+				   "device sets another name"
+				 : "the device is in use by another process; [proxy] device sets "
+				   "another name";
 	else if (ret == -EINVAL)
 		why = "a device of this name exists and is not a TUN device of this kind, with as "
-		      "many queues";
+		      "many queues; [proxy] device sets another name";
 	else if (ret == -ENOENT || ret == -ENODEV)
 		why = "no /dev/net/tun: is the kernel module `tun' loaded?";
 	else if (ret == -EPERM || ret == -EACCES)

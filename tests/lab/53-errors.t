@@ -71,6 +71,7 @@ attempt ctl-full sh -c 'exec "$@" >/dev/full' sh "$bin/mptcp-proxyctl" --version
 on_gw ip link set lo down
 attempt lo-down "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
 like "$(cat "$LAB_TMP/err-lo-down.txt")" "lo is down" "lo-down: the line says so"
+like "$(cat "$LAB_TMP/err-lo-down.txt")" "ip link set lo up" "lo-down: ... and what to do"
 on_gw ip link set lo up
 
 touch "$LAB_TMP/file"
@@ -82,11 +83,16 @@ check "no-socket: the file is still there" test -f "$LAB_TMP/file"
 daemon_start
 daemon_conf "$LAB_TMP/e.conf" proxy.control="$LAB_TMP/other.sock" proxy.device=mptcp1
 attempt queue-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
+like "$(cat "$LAB_TMP/err-queue-in-use.txt")" "[0-9].*\[proxy\] queue" \
+	"queue-in-use: the line names the queue and the key"
 daemon_conf "$LAB_TMP/e.conf" proxy.control="$LAB_TMP/other.sock" proxy.queue=4310
 attempt device-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
-like "$(cat "$LAB_TMP/err-device-in-use.txt")" mptcp0 "device-in-use: the line names the device"
+like "$(cat "$LAB_TMP/err-device-in-use.txt")" "mptcp0.*\[proxy\] device" \
+	"device-in-use: the line names the device and the key"
 daemon_conf "$LAB_TMP/e.conf" proxy.device=mptcp1 proxy.queue=4310
 attempt control-in-use "$bin/mptcp-proxyd" -c "$LAB_TMP/e.conf"
+like "$(cat "$LAB_TMP/err-control-in-use.txt")" "control.sock.*\[proxy\] control" \
+	"control-in-use: the line names the socket and the key"
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" \
 	"the running daemon was not disturbed"
 is "$(on_gw nft list tables | grep -c mptcp_proxy)" 1 "its ruleset is still there"
