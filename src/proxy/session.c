@@ -602,9 +602,10 @@ static void advance_close(struct session *s)
 	if (log_threshold >= LOG_LEVEL_INFO) {
 		char text[96];
 
-		snprintf(text, sizeof(text), "%s, %llu bytes to server, %llu to client, %u subflows",
+		snprintf(text, sizeof(text), "%s, %llu bytes to server, %llu to client, %u subflow%s",
 			 s->conn->close_reason, (unsigned long long)s->bytes_to_server,
-			 (unsigned long long)s->bytes_to_client, s->conn->subflows_total);
+			 (unsigned long long)s->bytes_to_client, s->conn->subflows_total,
+			 s->conn->subflows_total == 1 ? "" : "s");
 		log_session(s, LOG_LEVEL_INFO, s->reset ? "reset" : "done", text);
 	}
 	set_state(s, SESSION_DONE, "both sides closed");
