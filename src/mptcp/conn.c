@@ -645,7 +645,14 @@ void mptcp_terminate(struct mptcp_conn *conn, const char *why)
 		if (sf->state != MPTCP_SUBFLOW_DEAD)
 			sf->reset_pending = true;
 	mptcp_set_state(conn, MPTCP_CLOSED, why);
-	conn->events |= MPTCP_EVENT_RESET | (conn->robbed ? MPTCP_EVENT_ROBBED : 0);
+	if (!mptcp_streams_done(conn))
+		conn->events |= MPTCP_EVENT_RESET | (conn->robbed ? MPTCP_EVENT_ROBBED : 0);
+}
+
+bool mptcp_streams_done(const struct mptcp_conn *conn)
+{
+	return conn->fin_delivered && conn->fin_sent &&
+	       seq64_geq(conn->snd_una, conn->sendq.end);
 }
 
 void mptcp_robbed(struct mptcp_subflow *sf)

@@ -22,8 +22,11 @@ void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state 
 			     const char *why);
 struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
 					uint64_t now_us);
-/* Ends the connection in every direction, with MPTCP_EVENT_RESET. */
+/* Ends the connection in every direction, with MPTCP_EVENT_RESET unless that breaks nothing. */
 void mptcp_terminate(struct mptcp_conn *conn, const char *why);
+/* Whether both streams have ended, and the peer has all of ours but for the end perhaps: what
+ * comes now is no reset, as in TCP's LAST-ACK (RFC 9293, section 3.10.7.4). */
+bool mptcp_streams_done(const struct mptcp_conn *conn);
 /* Options of this subflow's packets got lost on the way: if that ends the connection, its
  * owner is told. */
 void mptcp_robbed(struct mptcp_subflow *sf);

@@ -73,7 +73,8 @@ enum mptcp_event {
 	MPTCP_EVENT_ESTABLISHED = 1u << 0,  /* data may flow (MPTCP or fallback) */
 	MPTCP_EVENT_SENDABLE    = 1u << 1,  /* room in the send queue again */
 	MPTCP_EVENT_FIN         = 1u << 2,  /* the peer's stream is complete and delivered */
-	MPTCP_EVENT_RESET       = 1u << 3,  /* ended by the peer (MP_FASTCLOSE, RST) or by errors */
+	MPTCP_EVENT_RESET       = 1u << 3,  /* ended by the peer (MP_FASTCLOSE, RST) or by errors,
+					     * before both streams were complete */
 	MPTCP_EVENT_CLOSED      = 1u << 4,  /* nothing more will be sent or delivered; subflows
 					     * left are in TIME-WAIT: conn may be freed */
 	MPTCP_EVENT_FALLBACK    = 1u << 5,

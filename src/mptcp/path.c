@@ -114,10 +114,8 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 		mptcp_advance_close(conn, now_us);
 		return;
 	}
-	if (!conn->subflow_count && conn->fin_delivered && conn->fin_sent &&
-	    conn->snd_una == conn->sendq.end) {
-		/* All but our DATA_FIN was acknowledged, and who answers with RST knows of
-		 * nothing any more: the end, as in TCP's LAST-ACK. */
+	if (!conn->subflow_count && mptcp_streams_done(conn)) {
+		/* Who answers our DATA_FIN with RST knows of nothing any more: the end. */
 		mptcp_set_state(conn, MPTCP_CLOSED, "fin");
 		mptcp_advance_close(conn, now_us);
 		return;

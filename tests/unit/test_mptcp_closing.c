@@ -189,7 +189,9 @@ START_TEST(fin_with_data_fin_leaves_our_half_open)
 		    "> a PA len 10 dss(A6 M10+11@11 F)",
 		    "> a FA dss(A6 m20+1@0 F)",
 		    "< a A dss(a21)",
-		    "? state TIME_WAIT",
+		    "? state CLOSED",
+		    "? no event reset",
+		    "? mp_orphaned 0",
 		    "? event closed");
 }
 END_TEST
@@ -211,7 +213,8 @@ START_TEST(fins_on_all_subflows_leave_one_half_open)
 		    "! shutdown",
 		    "> b FA dss(A1 m10+1@0 F)",
 		    "< b A dss(a11)",
-		    "? state TIME_WAIT",
+		    "? no event reset",
+		    "? mp_orphaned 0",
 		    "? event closed");
 	/* The client's socket is gone, and only its TCP is left to answer. */
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -419,6 +422,45 @@ START_TEST(fastclose_from_both_sides)
 }
 END_TEST
 
+/* The client has sent and read all; what the server is still to get of it is not taken back. */
+START_TEST(fastclose_after_both_ends_breaks_nothing)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! shutdown",
+		    "> a A dss(A0 m0+1@0 F)",
+		    "< a A dss(a1 m0+1@0 F)",
+		    "? state TIME_WAIT",
+		    "> a FA dss(a1)",
+		    "< a A fastclose",
+		    "> a RA tcprst(0)",
+		    "? mp_fastclose_in 1",
+		    "? no event reset",
+		    "? event closed");
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+6@1 F)",
+		    "= 5",
+		    "> a A dss(a6)",
+		    "! shutdown",
+		    "> a A dss(A6 m0+1@0 F)",
+		    "? state LAST_ACK",
+		    "< a A fastclose",
+		    "> a RA tcprst(0)",
+		    "? no event reset",
+		    "? event closed");
+	/* Here the client lacks something. */
+	SCRIPT_BOTH(OPEN,
+		    "< a PA len 5 dss(a0 m0+6@1 F)",
+		    "= 5",
+		    "> a A dss(a6)",
+		    "! write 10 end",
+		    "> a PA len 10 dss(A6 M0+11@1 F)",
+		    "? state LAST_ACK",
+		    "< a A ack 1 fastclose",
+		    "> a RA tcprst(0)",
+		    "? event reset");
+}
+END_TEST
+
 START_TEST(fastclose_at_once)
 {
 	script_begin(1);
@@ -492,5 +534,6 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  each_subflow_waits_its_time, fastclose_on_ack_ends_all_subflows,
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
-	  fastclose_from_both_sides, fastclose_at_once, tcprst_with_any_reason,
+	  fastclose_from_both_sides, fastclose_after_both_ends_breaks_nothing,
+	  fastclose_at_once, tcprst_with_any_reason,
 	  too_much_outstanding_data)
