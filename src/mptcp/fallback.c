@@ -193,7 +193,9 @@ void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint6
 	if (conn->failed && !conn->fail_agreed) {
 		conn->fail_agreed = true;
 		conn->deadline_us[MPTCP_TIMER_FAIL] = TIMER_NEVER;
-		sf->fail_pending = false;
+		/* One that came before ours was sent is no answer, but waits for one. */
+		if (sf->fail_sent)
+			sf->fail_pending = false;
 		mptcp_recv_release(sf, now_us);
 		tcp_request_ack(&sf->tcp);
 	} else if (!conn->infinite_out) {

@@ -264,7 +264,8 @@ struct mptcp_subflow {
 	bool data_acked;                /* a DATA_ACK has come this way */
 	uint8_t bare_window;            /* ... since which a window probe, that with this number,
 					 * was answered by an open window without one; 0: none */
-	bool fail_pending;              /* MP_FAIL to be sent */
+	bool fail_pending;              /* MP_FAIL to be sent (again) */
+	bool fail_sent;                 /* ... which it has been at least once */
 	uint64_t fail_dsn;
 	uint64_t last_map_dsn;          /* of the newest mapping sent here */
 	bool mapped;                    /* last_map_dsn is valid */

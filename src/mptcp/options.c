@@ -90,6 +90,7 @@ static size_t join_ack(const struct mptcp_subflow *sf, uint8_t *out)
 static size_t fail(struct mptcp_subflow *sf, uint8_t *out)
 {
 	sf->fail_pending = false;
+	sf->fail_sent = true;
 	counter_inc(sf->conn->env->counters, CNT_MP_FAIL_OUT);
 	return mptcp_option_build_fail(out, sf->fail_dsn);
 }

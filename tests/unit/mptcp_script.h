@@ -15,6 +15,7 @@
  * Lines
  *
  *	< FLOW FLAGS WORD...    a packet of the peer's, built as bytes and parsed
+ *	& FLOW FLAGS WORD...    another one, in one batch with the line before
  *	> FLOW FLAGS WORD...    a packet of the connection's, in the words of describe_()
  *	+ 3ms                   time goes by (us, ms, s); timers run
  *	= N                     bytes of the peer's stream delivered so far; verified
@@ -1049,13 +1050,14 @@ static inline void script_lines(const char *const *lines)
 
 		script_.line = *lines;
 		script_.line_number++;
-		/* What a `!' does may go along with what is due already. */
-		if (**lines != '!')
+		/* What a `!' or a `&' does may go along with what is due already. */
+		if (!strchr("!&", **lines))
 			script_run_due_();
 		if (strchr("<+!", **lines))
 			script_nothing_left_();
 		switch (**lines) {
-		case '<': script_in_(line); break;
+		case '<':
+		case '&': script_in_(line); break;
 		case '>': script_out_(line); break;
 		case '+': script_time_(line); break;
 		case '=': script_delivered_(line); break;

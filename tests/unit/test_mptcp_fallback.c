@@ -521,6 +521,24 @@ START_TEST(both_fail_and_the_first_was_answered)
 }
 END_TEST
 
+/* What came before ours went out is no answer, but waits for one. */
+START_TEST(both_fail_in_one_batch)
+{
+	SCRIPT_BOTH(OPEN_SUM,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1 sum)",
+		    "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		    "& a A fail(0) dss(a0)",
+		    "= 5",
+		    "> a A dss(A5) fail(0)",
+		    "> a A dss(A5 m0+0@1 sum)",
+		    "? mp_fail_out 1",
+		    "< a A dss(a0)",
+		    "+ 50ms",
+		    "! drop");
+}
+END_TEST
+
 START_TEST(mp_fail_is_repeated_instead_of_data)
 {
 	/* What TCP has acknowledged waits for the infinite mapping at the other end. */
@@ -880,7 +898,7 @@ UNIT_MAIN("mptcp_fallback", ack_without_options_within_a_mapping, checksum_cover
 	  mp_fail_is_answered_with_infinite_mapping, mp_fail_sender_may_go_on_with_options,
 	  mp_fail_with_nothing_left_to_send, packet_without_options_answers_infinite_mapping,
 	  end_without_options_answers_infinite_mapping, both_fail_and_one_has_fallen_back,
-	  both_fail_and_the_first_was_answered,
+	  both_fail_and_the_first_was_answered, both_fail_in_one_batch,
 	  mp_fail_is_repeated_instead_of_data, mp_fail_after_a_timeout_of_tcp,
 	  mp_fail_ends_joins_under_way, nothing_is_repeated_while_mp_fail_is_unanswered,
 	  mp_fail_on_rst_hands_data_over, mp_fail_on_ack_among_two_resets,
