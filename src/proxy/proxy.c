@@ -310,15 +310,12 @@ static enum proxy_verdict handle_capable(struct proxy *proxy, const struct proxy
 
 	counter_inc(proxy->counters, CNT_MP_CAPABLE_IN);
 	/* To take such data without a cookie of ours would be to believe any source address;
-	 * and if it is not acknowledged, Linux sends it again without a mapping. */
-	if (p->payload_len) {
-		counter_inc(proxy->counters, CNT_STEP_ASIDE_SYN_DATA);
-		return PROXY_PASS;
-	}
-	if (robbed_knows(&proxy->load->robbed, &p->tuple.src.addr, now_us)) {
-		counter_inc(proxy->counters, CNT_ROBBED_PASSED);
-		return PROXY_PASS;
-	}
+	 * and if it is not acknowledged, Linux sends it again without a mapping.
+	 * It repeats the SYN itself without the data. */
+	if (p->payload_len)
+		return pass_syn(proxy, p, CNT_STEP_ASIDE_SYN_DATA, now_us);
+	if (robbed_knows(&proxy->load->robbed, &p->tuple.src.addr, now_us))
+		return pass_syn(proxy, p, CNT_ROBBED_PASSED, now_us);
 	if (passed_before(proxy, p, now_us)) {
 		counter_inc(proxy->counters, CNT_SHED_REPEATED);
 		return PROXY_PASS;

@@ -35,9 +35,24 @@ for host in $SRV $SRV_6; do
 	is "$(fast_open $host)" ok "$host, request for a cookie: the data arrives once, and whole"
 	cmp_ok "$(mib_diff MPCapableSYNACKRX)" '>' 0 "$host: MPTCP was agreed on"
 	is "$(mib_diff "$FALLBACKS")" 0 "$host: no fallback" || diag "$(mib_all)"
-	passed=$(ctl_get step_aside_syn_data)
+	passed=$(ctl_get step_aside_syn_data) repeated=$(ctl_get shed_repeated)
 	on_client sysctl -qw net.ipv4.tcp_fastopen=5    # data without a cookie
 	is "$(fast_open $host)" ok "$host, data in the SYN: it arrives once, and whole"
 	is "$(ctl_get step_aside_syn_data)" $((passed + 1)) "$host: that SYN passed"
+
+	# The first answer is lost, and the client repeats its SYN without the data: it is the
+	# server's still.
+	on_srv nft -f - <<-'END'
+	table inet lost {
+		chain out {
+			type filter hook output priority 0
+			tcp flags & (syn | ack) == syn | ack numgen inc mod 1000 == 0 drop
+		}
+	}
+	END
+	is "$(fast_open $host)" ok "$host, the answer to that is lost: the data arrives once, and whole"
+	on_srv nft delete table inet lost
+	is "$(ctl_get step_aside_syn_data)" $((passed + 2)) "$host: that SYN passed"
+	cmp_ok "$(ctl_get shed_repeated)" '>' "$repeated" "$host: ... and what repeats it"
 done
 done_testing
