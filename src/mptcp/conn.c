@@ -840,6 +840,7 @@ void mptcp_check(const struct mptcp_conn *conn)
 	if (conn->mode == MPTCP_MODE_MPTCP && conn->state < MPTCP_TIME_WAIT && sending &&
 	    seq64_lt(conn->snd_una, conn->snd_nxt + conn->fin_sent))
 		assert(conn->deadline_us[MPTCP_TIMER_RTO] != TIMER_NEVER);
-	if (!n && conn->state < MPTCP_TIME_WAIT)
+	if (conn->state >= MPTCP_ESTABLISHED && conn->state < MPTCP_TIME_WAIT &&
+	    mptcp_orphaned(conn))
 		assert(conn->deadline_us[MPTCP_TIMER_ORPHAN] != TIMER_NEVER);
 }

@@ -218,6 +218,8 @@ void mptcp_subflow_reset(struct mptcp_subflow *sf, enum mptcp_reset_reason reaso
 void mptcp_subflow_silent(struct mptcp_subflow *sf, uint64_t now_us);
 /* The peer acknowledged something new on it. */
 void mptcp_subflow_heard(struct mptcp_subflow *sf);
+/* Whether no subflow is left but such as are not complete, and perhaps never will be. */
+bool mptcp_orphaned(const struct mptcp_conn *conn);
 /* The subflow is gone, by whatever cause: its data is sent elsewhere. */
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us);
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);

@@ -198,7 +198,7 @@ enum mptcp_timer {
 	MPTCP_TIMER_HANDSHAKE,          /* bound of the handshake */
 	MPTCP_TIMER_FAIL,               /* our MP_FAIL was not answered */
 	MPTCP_TIMER_LAST_FIN,           /* subflows that are not closed then, are reset */
-	MPTCP_TIMER_ORPHAN,             /* no join came, and no subflow is left */
+	MPTCP_TIMER_ORPHAN,             /* no join is complete, and no other subflow left */
 	MPTCP_TIMER_FASTCLOSE,          /* MP_FASTCLOSE was not answered */
 	MPTCP_TIMER_FASTCLOSE_AGAIN,    /* it is due (again) */
 	MPTCP_TIMER_SIGNALS,            /* some are due (address.c) */

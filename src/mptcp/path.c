@@ -85,6 +85,16 @@ void mptcp_subflow_heard(struct mptcp_subflow *sf)
 	set_patience(sf, false);
 }
 
+bool mptcp_orphaned(const struct mptcp_conn *conn)
+{
+	const struct mptcp_subflow *sf;
+
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state != MPTCP_SUBFLOW_HANDSHAKE)
+			return false;
+	return true;
+}
+
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -126,14 +136,15 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	if (conn->subflow_count == 1)
 		set_patience(mptcp_first_subflow(conn), false);
 	if (!conn->subflow_count) {
-		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
 		if (conn->robbed)
 			conn->events |= MPTCP_EVENT_ROBBED;
 		/* What the last subflow's TCP acknowledged may never have been read. */
 		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_nxt);
-		/* Attempts to join that fail must not keep it for ever. */
-		if (conn->deadline_us[MPTCP_TIMER_ORPHAN] == TIMER_NEVER)
-			conn->deadline_us[MPTCP_TIMER_ORPHAN] = now_us + conn->cfg.orphan_us;
+	}
+	/* Attempts to join that fail must not keep it for ever. */
+	if (mptcp_orphaned(conn) && conn->deadline_us[MPTCP_TIMER_ORPHAN] == TIMER_NEVER) {
+		counter_inc(conn->env->counters, CNT_MP_ORPHANED);
+		conn->deadline_us[MPTCP_TIMER_ORPHAN] = now_us + conn->cfg.orphan_us;
 	}
 }
 

@@ -461,6 +461,32 @@ START_TEST(fastclose_after_both_ends_breaks_nothing)
 }
 END_TEST
 
+/* Who knows the token can send SYNs, but nothing that would complete a join. */
+START_TEST(joins_that_are_never_complete_keep_nothing)
+{
+	SCRIPT_BOTH(OPEN,
+		    "< a R",
+		    "? mp_orphaned 1",
+		    "+ 10s",
+		    "< b S join(2)", "> b SA join(0)", "< b R seq 1",
+		    "? subflows 0",
+		    "? mp_orphaned 1");
+	SCRIPT_BOTH(OPEN,
+		    "< b S join(2)", "> b SA join(0)",
+		    "< a R",
+		    "? subflows 1",
+		    "? mp_orphaned 1",
+		    "+ 35s",
+		    "> b SA seq 0 join(0)", "> b SA seq 0 join(0)", "> b SA seq 0 join(0)",
+		    "> b SA seq 0 join(0)", "> b SA seq 0 join(0)",
+		    "+ 26s",
+		    "? mp_orphan_timeout 1",
+		    "? event reset",
+		    "> b RA tcprst(0)",
+		    "? event closed");
+}
+END_TEST
+
 START_TEST(fastclose_at_once)
 {
 	script_begin(1);
@@ -535,5 +561,5 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
 	  fastclose_from_both_sides, fastclose_after_both_ends_breaks_nothing,
-	  fastclose_at_once, tcprst_with_any_reason,
+	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, tcprst_with_any_reason,
 	  too_much_outstanding_data)
