@@ -570,6 +570,34 @@ static char *slurp(const char *path)
 }
 
 /* Every key is in the manual page, once for each section, with nothing else; and in the example. */
+/* `word` stands between `from` and the next `to`. */
+static bool is_listed(const char *text, const char *from, const char *to, const char *word)
+{
+	const char *begin = strstr(text, from), *end = begin ? strstr(begin, to) : NULL;
+	const char *at = begin ? strstr(begin, word) : NULL;
+
+	ck_assert_msg(end != NULL, "there is no \"%s\"", from);
+	return at && at < end;
+}
+
+/* What a service may set for itself is listed as such. */
+START_TEST(test_overrides_documented)
+{
+	char *man = slurp("man/mptcp-proxyd.conf.5"), *example = slurp("conf/mptcp-proxyd.conf");
+
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		if (!(k->sections & CONFIG_SERVICE) || k->sections == CONFIG_SERVICE)
+			continue;
+		ck_assert_msg(is_listed(man, "a service may set", "for itself", k->name),
+			      "%s is not in the manual page's list", k->name);
+		ck_assert_msg(is_listed(example, "; A service may have its own", "\n\n", k->name),
+			      "%s is not in the example's list", k->name);
+	}
+	free(example);
+	free(man);
+}
+END_TEST
+
 START_TEST(test_documented)
 {
 	char *man = slurp("man/mptcp-proxyd.conf.5"), *example = slurp("conf/mptcp-proxyd.conf");
@@ -603,4 +631,4 @@ END_TEST
 
 UNIT_MAIN("config", test_defaults, test_everything, test_proxy_mistakes, test_mptcp_mistakes,
 	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_endpoints, test_endpoint_mistakes, test_overlap,
-	  test_all_told, test_restart_keys, test_documented)
+	  test_all_told, test_restart_keys, test_overrides_documented, test_documented)
