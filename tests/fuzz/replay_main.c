@@ -6,8 +6,9 @@
  * Without arguments, fuzz_NAME replays $srcdir/tests/fuzz/corpus-NAME; otherwise
  * the named files and directories.  Then the same inputs again, cut short and
  * with single bits flipped in a fixed sequence, so that a corpus of a few good
- * inputs also visits the error paths.  Reports in the form "N passed, N failed";
- * a target that is wrong aborts.
+ * inputs also visits the error paths; 1/UNIT_ROUNDS_DIVISOR as often, where the
+ * environment has that, as for the unit tests.  Reports in the form "N passed, N
+ * failed"; a target that is wrong aborts.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
+static unsigned mutations = MUTATIONS;
 static unsigned files_passed, files_failed;
 static uint64_t state = 0x9e3779b97f4a7c15u;
 
@@ -57,7 +59,7 @@ static void replay_file(const char *path, size_t size)
 		goto out;
 	}
 	run(data, size);
-	for (int i = 0; size && i < MUTATIONS; i++) {
+	for (unsigned i = 0; size && i < mutations; i++) {
 		size_t at = next_random() % size;
 		uint8_t old = data[at];
 
@@ -104,6 +106,11 @@ static void replay(const char *path)
 
 int main(int argc, char **argv)
 {
+	const char *text = getenv("UNIT_ROUNDS_DIVISOR");
+	unsigned long divisor = text ? strtoul(text, NULL, 10) : 1;
+
+	if (divisor > 1)
+		mutations /= (unsigned)(divisor < MUTATIONS ? divisor : MUTATIONS);
 	if (LLVMFuzzerInitialize)
 		LLVMFuzzerInitialize(&argc, &argv);
 	if (argc > 1) {

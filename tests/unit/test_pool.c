@@ -73,7 +73,7 @@ START_TEST(random_use)
 	struct pool p;
 
 	pool_init(&p, 48 * POOL_BLOCK, 16 * POOL_BLOCK);
-	for (int round = 0; round < 20000; round++) {
+	for (uint64_t round = unit_rounds(20000); round--;) {
 		size_t i = unit_random_below(&seed, 64);
 
 		if (held[i]) {

@@ -1043,7 +1043,7 @@ START_TEST(arbitrary_packets_do_no_harm)
 	uint64_t seed = 3;
 	uint8_t data[256];
 
-	for (int round = 0; round < 40; round++) {
+	for (uint64_t round = unit_rounds(40); round--;) {
 		world_begin(round % 2 ? PROXY_ACCEPT_FIRST : PROXY_CONNECT_FIRST);
 		w.config.max_half_open = 2;
 		establish();

@@ -402,7 +402,7 @@ static void check_memory(void)
 
 static void random_rounds(uint64_t seed, uint64_t start, uint32_t max)
 {
-	for (int game = 0; game < 12; game++) {
+	for (uint64_t game = unit_rounds(12); game--;) {
 		setup(max);
 		memset(&model, 0, sizeof(model));
 		for (int round = 0; round < 400 && model.low < MODEL; round++) {

@@ -134,7 +134,7 @@ static void random_rounds(uint64_t seed, uint64_t start)
 
 	pool_init(&pool, 40 * POOL_BLOCK, 8 * POOL_BLOCK);
 	stream_init(&s, &pool, start);
-	for (int round = 0; round < 1500; round++) {
+	for (uint64_t round = unit_rounds(1500); round--;) {
 		size_t len = stream_len(&s), n;
 		struct iovec iov[4];
 		int pieces;

@@ -82,7 +82,7 @@ START_TEST(random_links)
 		random_round(strtoull(one, NULL, 0));
 		return;
 	}
-	for (uint64_t seed = 1; seed <= 3000; seed++)
+	for (uint64_t seed = 1; seed <= unit_rounds(3000); seed++)
 		random_round(seed);
 }
 END_TEST

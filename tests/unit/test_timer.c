@@ -67,7 +67,7 @@ START_TEST(random_against_model)
 		timer_node_init(&nodes[i]);
 		model[i] = TIMER_NEVER;
 	}
-	for (int round = 0; round < 50000; round++) {
+	for (uint64_t round = unit_rounds(50000); round--;) {
 		size_t i = unit_random_below(&seed, N);
 		uint64_t next = TIMER_NEVER;
 		struct timer_node *n;

@@ -48,6 +48,18 @@ static inline uint64_t unit_random(uint64_t *state)
 	return z ^ z >> 31;
 }
 
+/*
+ * How many of `all' random rounds to do: 1/UNIT_ROUNDS_DIVISOR of them, where the environment
+ * has that, so that they come to an end under valgrind; but always one.
+ */
+static inline uint64_t unit_rounds(uint64_t all)
+{
+	const char *text = getenv("UNIT_ROUNDS_DIVISOR");
+	uint64_t divisor = text ? strtoull(text, NULL, 10) : 1;
+
+	return divisor > all ? 1 : divisor ? all / divisor : all;
+}
+
 /* A number in [0, below). */
 static inline uint64_t unit_random_below(uint64_t *state, uint64_t below)
 {
