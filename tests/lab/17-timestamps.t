@@ -40,8 +40,19 @@ cmp_ok "$(count 'tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.option_kind == 
 	"off: the client offered timestamps"
 is "$(count 'tcp.srcport == 80 && tcp.option_kind == 8')" 0 "off: we sent none"
 is "$(count 'tcp.dstport == 80 && tcp.flags.syn == 0 && tcp.option_kind == 8')" 0 "off: nor did the client"
-cmp_ok "$(count 'tcp.srcport == 80 && tcp.options.sack.count == 3 && tcp.options.mptcp.dataackpresent.flag == 1')" \
-	'>' 0 "off: three SACK blocks beside a DATA_ACK"
+# It takes three holes at a time, which this loss makes by chance: some attempts more.
+three='tcp.srcport == 80 && tcp.options.sack.count == 3 && tcp.options.mptcp.dataackpresent.flag == 1'
+for round in off off2 off3 off4 off5; do
+	if [ $round != off ]; then
+		capture_start $round c1 c2
+		put v4 5000000 $round
+		capture_stop
+	fi
+	seen=$(count "$three")
+	[ "$seen" = 0 ] || break
+done
+cmp_ok "$seen" '>' 0 "off: three SACK blocks beside a DATA_ACK"
+diag "$seen in the captures $round"
 daemon_stop
 
 round=on

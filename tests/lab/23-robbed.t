@@ -25,8 +25,10 @@ for i in 1 2; do
 done
 check "a download after that" get v4 5000000 "$LAB_TMP/out/again"
 same "$LAB_TMP/www/f5000000" "$LAB_TMP/out/again" "every byte is right"
-is "$(ctl_get robbed) $(ctl_get robbed_passed)" "1 3" "they were passed on"
-like "$(ctl status)" "robbed_passed +3" "the status shows how many"
+is "$(ctl_get robbed)" 1 "none of them was broken"
+count=$(ctl_get robbed_passed)
+cmp_ok "$count" '>=' 3 "they were passed on"
+like "$(ctl status)" "robbed_passed +$count" "the status shows how many"
 strip_off
 mib_mark
 check "another address of the client" get v6 100000 "$LAB_TMP/out/six"

@@ -27,9 +27,12 @@ same "$LAB_TMP/www/f20000000" "$LAB_TMP/out/back" "scp from the server: every by
 is "$(on_client mptcpize run ssh -F "$LAB_TMP/ssh.conf" srv echo hello </dev/null)" hello "ssh runs a command"
 mptcp_ok ssh
 
+# iperf3's server takes one client at a time.
+free() { [ -z "$(on_srv ss -Htn state established "sport = :5201")" ]; }
 for way in "" -R; do
+	wait_for 10 free
 	mib_mark
-	out=$(on_client timeout 60 mptcpize run iperf3 -c $SRV -p 5201 -t 5 $way --json)
+	out=$(on_client timeout 120 mptcpize run iperf3 -c $SRV -p 5201 -t 5 $way --json)
 	is $? 0 "iperf3 $way"
 	diag "iperf3 $way: $("$LAB_PY" -c '
 import json, sys

@@ -53,7 +53,7 @@ is "$(v0 plainthird $SRV $P_CLIFIN)" "ok 300000" "third ACK without option: plai
 
 is "$(ctl_get mp_capable_done)" 12 "so many connections were MPTCP"
 is "$(ctl_get mp_fallback_handshake)" 1 "one fell back"
-is "$(ctl_get step_aside_syn_data)" 1 "and one was not ours"
+cmp_ok "$(ctl_get step_aside_syn_data)" '>=' 1 "and one was not ours"
 
 mergecap -w "$LAB_TMP/v0.pcap" "$LAB_TMP/v0-c1.pcap" "$LAB_TMP/v0-c2.pcap"
 t() { tshark -r "$LAB_TMP/v0.pcap" --disable-protocol http "$@" 2>/dev/null; }

@@ -43,7 +43,9 @@ print('all', flush=True)
 time.sleep(60)"
 check "many connections: all are there" wait_for 20 grep -q all "$LAB_TMP/many.log"
 is "$(ctl_get connections)" 12 "as many are MPTCP as there are files for"
-is "$(ctl_get shed_connections) $(ctl_get shed_files)" "88 0" "the others passed"
+# A SYN that is repeated counts again.
+cmp_ok "$(ctl_get shed_connections)" '>=' 88 "the others passed"
+is "$(ctl_get shed_files)" 0 "... and not for want of files"
 check "a reload" ctl reload
 is "$(ctl_get max_connections)" 12 "... changes nothing about that"
 stop_pid "$SPAWNED"

@@ -52,7 +52,8 @@ from_port() { # as a client without MPTCP's own choice of a port
 from_port 40000
 is "$(ctl_get sessions)" 2 "... is served"
 from_port 800
-is "$(ctl_get sessions) $(ctl_get shed_files)" "2 1" "... passes"
+is "$(ctl_get sessions)" 2 "... is not"
+cmp_ok "$(ctl_get shed_files)" '>=' 1 "... but passes"
 
 # More than fits waits while nobody takes it: the same flows again and again, since there may be
 # no more files than for some thousand connections, nor more room in the set of flows.

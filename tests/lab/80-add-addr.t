@@ -29,14 +29,15 @@ for i in 4,10.2.0.9, 4,10.2.0.9,4430 6,fd00:2::9, 6,fd00:2::9,4431; do
 	wait $pid
 	is $? 0 "$what: every byte is right"
 	capture_stop
-	is "$(mib_diff AddAddr)" 1 "$what: the client got ADD_ADDR once"
+	# once, or again where the echo took more than a second
+	said=$(frames 'tcp.options.mptcp.subtype == 3 && tcp.srcport == 7007')
+	cmp_ok "$said" '>=' 1 "$what: ADD_ADDR on the wire"
+	is "$(mib_diff AddAddr)" "$said" "$what: the client got it"
 	is "$(mib_diff MPJoinSynAckRx)" 1 "$what: and joined"
 	is "$(mib_diff "$FALLBACKS")" 0 "$what: no fallback"
-	is "$(frames 'tcp.options.mptcp.subtype == 3 && tcp.srcport == 7007')" 1 \
-		"$what: one ADD_ADDR on the wire"
-	is "$(frames 'tcp.options.mptcp.subtype == 3 && tcp.dstport == 7007')" 1 "$what: one echo"
-	is "$(frames "tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport == ${port:-7007} &&
-		(ip.dst == 10.2.0.9 || ipv6.dst == fd00:2::9)")" 1 \
+	is "$(frames 'tcp.options.mptcp.subtype == 3 && tcp.dstport == 7007')" "$said" "$what: an echo each"
+	cmp_ok "$(frames "tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport == ${port:-7007} &&
+		(ip.dst == 10.2.0.9 || ipv6.dst == fd00:2::9)")" '>=' 1 \
 		"$what: the join goes to port ${port:-7007}"
 	no_expert_errors
 	daemon_stop

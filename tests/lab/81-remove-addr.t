@@ -28,7 +28,7 @@ ok $? "address gone: says the log"
 
 ip -n "$NS_G" addr add 10.2.0.9/24 dev g2
 check "address back: the path is in use again" wait_for 20 busy c2 rx 50000
-is "$(mib_diff AddAddr)" 2 "address back: the client got ADD_ADDR again"
+cmp_ok "$(mib_diff AddAddr)" '>=' 2 "address back: the client got ADD_ADDR again"
 
 removed=$(mib_diff RmAddr)
 daemon_reload
