@@ -569,7 +569,6 @@ static char *slurp(const char *path)
 	return text;
 }
 
-/* Every key is in the manual page, once for each section, with nothing else; and in the example. */
 /* `word` stands between `from` and the next `to`. */
 static bool is_listed(const char *text, const char *from, const char *to, const char *word)
 {
@@ -598,6 +597,7 @@ START_TEST(test_overrides_documented)
 }
 END_TEST
 
+/* Every key is in the manual page, once for each section, with nothing else; and in the example. */
 START_TEST(test_documented)
 {
 	char *man = slurp("man/mptcp-proxyd.conf.5"), *example = slurp("conf/mptcp-proxyd.conf");
