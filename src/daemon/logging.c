@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/clock.h"
+
 #define OUT_BYTES 1200
 _Static_assert(OUT_BYTES <= PIPE_BUF, "a pipe takes a line at once");
 
@@ -62,14 +64,6 @@ unsigned long logging_limit_tell(struct logging_limit *l, uint64_t now_us)
 		return 0;
 	l->left_out = 0;
 	return n;
-}
-
-static uint64_t monotonic_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static bool has_room(void)

@@ -37,6 +37,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/status.h"
 #include "io/addrwatch.h"
+#include "io/clock.h"
 #include "io/crew.h"
 #include "io/worker.h"
 
@@ -71,14 +72,6 @@ struct daemon {
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
 };
-
-static uint64_t monotonic_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static void report_stderr(void *ctx, const char *message)
 {

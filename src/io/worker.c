@@ -46,6 +46,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "io/clock.h"
 #include "io/directory.h"
 #include "io/flowset.h"
 #include "io/inbox.h"
@@ -128,10 +129,7 @@ struct worker {
 
 static void latch(struct worker *w)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	w->now_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	w->now_us = monotonic_us();
 	w->now_latched = true;
 }
 
