@@ -194,18 +194,28 @@ static void on_retry(evutil_socket_t fd, short what, void *ctx)
 	tell(w);
 }
 
+/*
+ * Of a loss the kernel tells before it hands out what it kept, and loses more until that is read
+ * to the end.  What it kept is older than what was lost, so the list comes after it.
+ */
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct addrwatch *w = ctx;
 	uint8_t buf[BUFFER_BYTES];
+	bool lost = false;
 	ssize_t n;
 
 	(void)fd;
 	(void)what;
-	while ((n = mnl_socket_recvfrom(w->nl, buf, sizeof(buf))) > 0)
-		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
-	/* Messages were lost, or one was not read whole. */
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	do {
+		n = mnl_socket_recvfrom(w->nl, buf, sizeof(buf));
+		if (n > 0)
+			mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w);
+		/* Messages were lost, or one was not read whole. */
+		else if (n < 0 && errno != EAGAIN && errno != EINTR)
+			lost = true;
+	} while (n > 0 || (n < 0 && (errno == ENOBUFS || errno == ENOSPC)));
+	if (lost)
 		resynchronize(w);
 	tell(w);
 }

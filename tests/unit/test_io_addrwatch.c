@@ -150,6 +150,21 @@ START_TEST(lost_messages_are_made_up_for)
 }
 END_TEST
 
+/* What was kept of the messages is older than the list. */
+START_TEST(news_from_before_a_loss_are_no_news)
+{
+	if (!begin())
+		return;
+	address(false, 1);
+	for (unsigned i = 2; i < FLOOD; i++)
+		address(true, i);
+	address(true, 1);
+	loop(50);
+	ck_assert(has(1) && !lost(1));
+	end();
+}
+END_TEST
+
 /* To take all addresses for gone would end the paths of every connection. */
 START_TEST(list_that_cannot_be_read_changes_nothing)
 {
@@ -177,4 +192,4 @@ START_TEST(list_that_cannot_be_read_changes_nothing)
 END_TEST
 
 UNIT_MAIN("io/addrwatch", addresses_come_and_go, lost_messages_are_made_up_for,
-	  list_that_cannot_be_read_changes_nothing)
+	  news_from_before_a_loss_are_no_news, list_that_cannot_be_read_changes_nothing)
