@@ -276,13 +276,17 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 		.prior_una = tc->snd_una,
 		.prior_flight_bytes = tc->flight_bytes,
 		.prior_sacked_bytes = tc->sacked_bytes,
-		.congested = tcp_ecn_congested(tc, p),
 		.has_ecr = tc->ts_on && p->tcp.opt.has_ts,
 		.ecr = p->tcp.opt.ts_ecr,
 	};
 
-	if (seq32_lt(a.ack, tc->snd_una))
-		return;                         /* an old one: nothing in it is news */
+	if (seq32_lt(a.ack, tc->snd_una)) {
+		/* One that others overtook.  A DSACK is said only once: it is news all the same. */
+		if (tc->sack_on && tcp_rec_dsack(tc, p, &a) && a.has_dsack)
+			tcp_recovery_ack(tc, &a);
+		return;
+	}
+	a.congested = tcp_ecn_congested(tc, p);
 	a.advanced = a.ack != tc->snd_una;
 	a.not_dup = a.advanced || p->payload_len || (p->tcp.flags & (TCP_SYN | TCP_FIN));
 	update_window(tc, p, &a);

@@ -168,6 +168,8 @@ void tcp_rec_forget_sacks(struct tcp_conn *tc);
 struct tcp_record *tcp_rec_next_pending(struct tcp_conn *tc);
 /* Takes off everything before a->ack. */
 void tcp_rec_ack(struct tcp_conn *tc, struct tcp_ack *a);
+/* Notes in *a what `p` reports as received twice (RFC 2883); true: its first block does. */
+bool tcp_rec_dsack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a);
 /* Applies the SACK blocks of `p`. */
 void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a);
 void tcp_rec_free_all(struct tcp_conn *tc);

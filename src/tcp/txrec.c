@@ -407,30 +407,38 @@ static void note_dsack(struct tcp_conn *tc, struct tcp_ack *a, struct tcp_sack_b
 	a->dsack_of_probe = tc->tlp_out && tc->tlp_retrans && b.end == tc->tlp_end_seq;
 }
 
+bool tcp_rec_dsack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a)
+{
+	const struct tcp_options *o = &p->tcp.opt;
+	struct tcp_sack_block b;
+
+	if (!o->sack_count)
+		return false;
+	b = o->sack[0];
+	/* Below the ACK, or inside the second block. */
+	if (!seq32_lt(b.begin, b.end) ||
+	    (seq32_gt(b.end, a->ack) &&
+	     (o->sack_count < 2 || seq32_lt(b.begin, o->sack[1].begin) ||
+	      seq32_gt(b.end, o->sack[1].end))))
+		return false;
+	/* Only what we may have sent, and recently. */
+	if (seq32_leq(b.end, tc->snd_nxt) && b.end - b.begin <= tc->snd_wnd_max + 65535u &&
+	    seq32_gt(b.begin, a->prior_una - tc->snd_wnd_max - 65535u))
+		note_dsack(tc, a, b);
+	return true;
+}
+
 void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a)
 {
 	const struct tcp_options *o = &p->tcp.opt;
 	struct tcp_sack_block seen[TCP_SACK_MAX];
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < o->sack_count && i < TCP_SACK_MAX; i++) {
+	for (unsigned i = tcp_rec_dsack(tc, p, a); i < o->sack_count && i < TCP_SACK_MAX; i++) {
 		struct tcp_sack_block b = o->sack[i];
 
 		if (!seq32_lt(b.begin, b.end))
 			continue;
-		/* A first block below the ACK, or inside the second: DSACK (RFC 2883). */
-		if (i == 0 && (seq32_leq(b.end, a->ack) ||
-			       (o->sack_count > 1 && seq32_geq(b.begin, o->sack[1].begin) &&
-				seq32_leq(b.end, o->sack[1].end)))) {
-			uint32_t len = b.end - b.begin;
-
-			/* Only what we may have sent, and recently. */
-			if (seq32_leq(b.end, tc->snd_nxt) && len <= tc->snd_wnd_max + 65535u &&
-			    seq32_gt(b.begin, a->prior_una - tc->snd_wnd_max - 65535u)) {
-				note_dsack(tc, a, b);
-			}
-			continue;
-		}
 		if (seq32_lt(b.begin, a->ack) || seq32_gt(b.end, tc->snd_nxt))
 			continue;
 		sack_news(tc, b, a);

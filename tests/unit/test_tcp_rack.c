@@ -94,6 +94,36 @@ START_TEST(dsack_undo)
 }
 END_TEST
 
+/* A later ACK may overtake the one that says it, and will not say it again (RFC 2883, section 4). */
+START_TEST(dsack_undo_by_an_overtaken_ack)
+{
+	uint32_t cwnd, wnd;
+	struct packet *p;
+
+	flight(false);
+	cwnd = tc.cwnd_bytes;
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 1 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	wnd = tc.snd_wnd;
+	/* Below what is acknowledged by now, but not by this one: no DSACK. */
+	input(with_sack(seg(TCP_ACK, 1, SEQ(8), 0), SEQ(9), SEQ(10)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	p = with_sack(seg(TCP_ACK, 1, SEQ(8), 0), SEQ(0), SEQ(1));
+	p->tcp.window = 1000;
+	input(p);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert_uint_ge(tc.cwnd_bytes, cwnd);
+	ck_assert(tc.rack.reordering_seen);
+	/* The rest of it is old. */
+	ck_assert(!rx.ack_advanced);
+	ck_assert_uint_eq(tc.snd_una - our_iss, SEQ(10));
+	ck_assert_uint_eq(tc.snd_wnd, wnd);
+	finish();
+}
+END_TEST
+
 START_TEST(bad_sack_blocks)
 {
 	flight(true);
@@ -404,9 +434,9 @@ START_TEST(timeout_spares_what_is_young)
 }
 END_TEST
 
-UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo, bad_sack_blocks,
-	  reneging, tail_probe, tail_probe_of_a_super_segment, tail_probe_found_a_loss,
-	  tail_probe_of_new_data, tail_probe_waits_for_a_round_trip, tail_probe_falls_back,
-	  dsack_tells_of_reordering, dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
-	  dsack_widens_window, dsack_of_a_copy,
-	  timeout_spares_what_is_young)
+UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo,
+	  dsack_undo_by_an_overtaken_ack, bad_sack_blocks, reneging, tail_probe,
+	  tail_probe_of_a_super_segment, tail_probe_found_a_loss, tail_probe_of_new_data,
+	  tail_probe_waits_for_a_round_trip, tail_probe_falls_back, dsack_tells_of_reordering,
+	  dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
+	  dsack_widens_window, dsack_of_a_copy, timeout_spares_what_is_young)
