@@ -100,7 +100,7 @@
 	X(MP_PRIO_OUT, "mp_prio_out", "MP_PRIO sent, repetitions included")                  \
 	X(MP_SUBFLOW_REMOVED, "mp_subflow_removed", "subflows ended because either side removed an address") \
 	X(MP_FASTCLOSE_IN, "mp_fastclose_in", "MP_FASTCLOSE received")                       \
-	X(MP_FASTCLOSE_OUT, "mp_fastclose_out", "MP_FASTCLOSE sent")                         \
+	X(MP_FASTCLOSE_OUT, "mp_fastclose_out", "connections that MP_FASTCLOSE was sent for")    \
 	X(MP_TCPRST_IN, "mp_tcprst_in", "MP_TCPRST received")                                \
 	X(MP_TCPRST_OUT, "mp_tcprst_out", "MP_TCPRST sent")                                  \
 	X(MP_SUBFLOW_LOST, "mp_subflow_lost", "subflows that died while their connection lived") \

@@ -783,7 +783,6 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 	conn->deadline_us[MPTCP_TIMER_FASTCLOSE] = now_us + conn->cfg.fastclose_us;
 	conn->deadline_us[MPTCP_TIMER_FASTCLOSE_AGAIN] = now_us;
 	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
-	counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
 }
 
 void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
@@ -800,8 +799,6 @@ void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
 	conn->fastclose_on_rst = conn->version && conn->peer_key_known;
 	list_for_each(sf, &conn->subflows, link)
 		sf->reset_pending = true;
-	if (conn->state != MPTCP_FASTCLOSE_WAIT && conn->mode == MPTCP_MODE_MPTCP)
-		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
 	mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
 	mptcp_advance_close(conn, now_us);
 }

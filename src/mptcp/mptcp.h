@@ -377,6 +377,7 @@ struct mptcp_conn {
 
 	uint8_t fastclose_sent;         /* how often */
 	bool fastclose_on_rst;          /* RSTs carry MP_FASTCLOSE */
+	bool fastclose_counted;         /* one was sent */
 
 	uint64_t created_us;
 	uint64_t bytes_sent, bytes_received;    /* of the streams, each byte once */

@@ -95,6 +95,15 @@ static size_t fail(struct mptcp_subflow *sf, uint8_t *out)
 	return mptcp_option_build_fail(out, sf->fail_dsn);
 }
 
+/* Counted once for each connection: it is repeated, and goes on several RSTs. */
+static size_t fastclose(struct mptcp_conn *conn, uint8_t *out)
+{
+	if (!conn->fastclose_counted)
+		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_OUT);
+	conn->fastclose_counted = true;
+	return mptcp_option_build_fastclose(out, conn->remote_key);
+}
+
 static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 {
 	struct mptcp_conn *conn = sf->conn;
@@ -106,7 +115,7 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 	if (sf->fail_pending && room >= 12)
 		n += fail(sf, out);
 	else if (conn->fastclose_on_rst && room >= 12)
-		n += mptcp_option_build_fastclose(out, conn->remote_key);
+		n += fastclose(conn, out);
 	if (conn->version == 1 && room >= n + 4) {
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_OUT);
 		n += mptcp_option_build_tcprst(out + n, sf->reset_flags, sf->reset_reason);
@@ -272,7 +281,7 @@ size_t mptcp_options_for(struct mptcp_subflow *sf, const struct tcp_tx *tx, uint
 		return reset_options(sf, out, room);
 	if ((conn->state == MPTCP_FASTCLOSE_WAIT || sf->fastclose_due) &&
 	    conn->mode == MPTCP_MODE_MPTCP && !tx->len)
-		return mptcp_option_build_fastclose(out, conn->remote_key);
+		return fastclose(conn, out);
 	if (sf->fail_pending && !tx->len && room >= 20) {
 		n += fail(sf, out);
 		/* A mapping does not fit beside it. */

@@ -500,6 +500,30 @@ START_TEST(fastclose_at_once)
 }
 END_TEST
 
+START_TEST(fastclose_that_is_not_sent_is_not_counted)
+{
+	for (uint8_t version = 0; version < 2; version++) {
+		/* There is no subflow ... */
+		SCRIPT_BEGIN(version, OPEN, "< a R", "? mp_orphaned 1");
+		mptcp_abort_now(script_.p.conn, script_.p.now_us);
+		SCRIPT_LINES("? mp_fastclose_out 0", "? event closed");
+		script_end();
+		/* ... or there was until just now. */
+		SCRIPT_BEGIN(version, OPEN);
+		mptcp_abort(script_.p.conn, script_.p.now_us);
+		mptcp_subflow_died(mptcp_first_subflow(script_.p.conn), "RST received",
+				   script_.p.now_us);
+		SCRIPT_LINES("? state CLOSED", "? mp_fastclose_out 0", "? event closed");
+		script_end();
+	}
+	/* One that is not complete yet gets an RST, which does not carry it in version 0. */
+	SCRIPT_BEGIN(0, OPEN, "< a R", "< b S join(2)", "> b SA join(0)");
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> b RA", "? mp_fastclose_out 0", "? event closed");
+	script_end();
+}
+END_TEST
+
 /* ---- MP_TCPRST --------------------------------------------------------------------------- */
 
 START_TEST(tcprst_with_any_reason)
@@ -561,5 +585,6 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
 	  fastclose_from_both_sides, fastclose_after_both_ends_breaks_nothing,
-	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, tcprst_with_any_reason,
+	  joins_that_are_never_complete_keep_nothing, fastclose_at_once,
+	  fastclose_that_is_not_sent_is_not_counted, tcprst_with_any_reason,
 	  too_much_outstanding_data)
