@@ -11,7 +11,10 @@
  *
  * A line for each connection is what strangers decide about: they must not fill a disk, nor
  * have the journal leave out the lines of all levels, as it does with who writes too much.
- * So there is a limit to these, by periods; what exceeds it is only counted.
+ * So there is a limit to these, by periods; what exceeds it is only counted, which is told
+ * when the period is over.
+ *
+ * Either is told ahead of the next line, or by logging_tell(), as there may be none for long.
  */
 #include "daemon/logging.h"
 
@@ -36,10 +39,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under the lock. */
 static unsigned long lost;
 static struct logging_limit limit;
+/* Set at start: puts a head before it, and writes it. */
+static void (*put_line)(enum log_level level, const char *line);
 
 static bool is_over(const struct logging_limit *l, uint64_t now_us)
 {
-	return now_us - l->begin_us >= LOGGING_LIMIT_SECONDS * 1000000ull;
+	/* It may have begun since `now_us` was read, by another thread's line. */
+	return now_us >= l->begin_us + LOGGING_LIMIT_SECONDS * 1000000ull;
 }
 
 bool logging_limit_take(struct logging_limit *l, uint64_t now_us)
@@ -89,9 +95,7 @@ static void put(const char *head, const char *line)
 		lost++;
 }
 
-typedef void (*put_line_fn)(enum log_level level, const char *line);
-
-static void tell_lost(put_line_fn put_line)
+static void tell_lost(void)
 {
 	unsigned long before = lost;
 	char text[64];
@@ -105,7 +109,7 @@ static void tell_lost(put_line_fn put_line)
 		lost = before;
 }
 
-static void tell_left_out(put_line_fn put_line, uint64_t now_us)
+static void tell_left_out(uint64_t now_us)
 {
 	unsigned long n = has_room() ? logging_limit_tell(&limit, now_us) : 0;
 	char text[128];
@@ -115,22 +119,6 @@ static void tell_left_out(put_line_fn put_line, uint64_t now_us)
 	snprintf(text, sizeof(text), "%lu more lines about connections were left out "
 		 "(within %u seconds; log = debug has all)", n, LOGGING_LIMIT_SECONDS);
 	put_line(LOG_LEVEL_INFO, text);
-}
-
-/* Writes a line, and before it how many are missing, each with its head. */
-static void put_all(enum log_level level, const char *line, put_line_fn put_line)
-{
-	uint64_t now_us;
-
-	pthread_mutex_lock(&lock);
-	now_us = monotonic_us();
-	tell_lost(put_line);
-	if (limit.left_out)
-		tell_left_out(put_line, now_us);
-	if (level != LOG_LEVEL_INFO || log_threshold > LOG_LEVEL_INFO ||
-	    logging_limit_take(&limit, now_us))
-		put_line(level, line);
-	pthread_mutex_unlock(&lock);
 }
 
 static void put_journal(enum log_level level, const char *line)
@@ -162,14 +150,32 @@ static void put_plain(enum log_level level, const char *line)
 	put(head, line);
 }
 
-static void sink_journal(enum log_level level, const char *line)
+/* How many lines are missing. */
+static void tell(uint64_t now_us)
 {
-	put_all(level, line, put_journal);
+	tell_lost();
+	if (limit.left_out)
+		tell_left_out(now_us);
 }
 
-static void sink_plain(enum log_level level, const char *line)
+static void sink(enum log_level level, const char *line)
 {
-	put_all(level, line, put_plain);
+	uint64_t now_us;
+
+	pthread_mutex_lock(&lock);
+	now_us = monotonic_us();
+	tell(now_us);
+	if (level != LOG_LEVEL_INFO || log_threshold > LOG_LEVEL_INFO ||
+	    logging_limit_take(&limit, now_us))
+		put_line(level, line);
+	pthread_mutex_unlock(&lock);
+}
+
+void logging_tell(uint64_t now_us)
+{
+	pthread_mutex_lock(&lock);
+	tell(now_us);
+	pthread_mutex_unlock(&lock);
 }
 
 /* JOURNAL_STREAM names the device and inode of the journal's end of our stderr. */
@@ -185,6 +191,7 @@ static bool stderr_is_journal(void)
 
 void logging_init(enum log_level level)
 {
-	log_set_sink(stderr_is_journal() ? sink_journal : sink_plain);
+	put_line = stderr_is_journal() ? put_journal : put_plain;
+	log_set_sink(sink);
 	log_set_level(level);
 }

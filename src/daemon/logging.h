@@ -5,8 +5,8 @@
  * could not be written without waiting is lost, and counted in a later one.
  *
  * Lines of the level info are caused by strangers, one for each of their connections: in ten
- * seconds two hundred are written, and how many were left out is told in the first line after
- * that.  Who asks for debug or more gets all.
+ * seconds two hundred are written, and how many were left out is told after that.  Who asks for
+ * debug or more gets all.
  */
 #ifndef DAEMON_LOGGING_H
 #define DAEMON_LOGGING_H
@@ -32,5 +32,8 @@ bool logging_limit_take(struct logging_limit *l, uint64_t now_us);
 unsigned long logging_limit_tell(struct logging_limit *l, uint64_t now_us);
 
 void logging_init(enum log_level level);
+/* To be called every few seconds: tells how many lines are missing, if any are and it can be told
+ * now, without waiting for another line to come.  The time is monotonic. */
+void logging_tell(uint64_t now_us);
 
 #endif

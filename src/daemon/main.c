@@ -478,6 +478,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	logging_tell(monotonic_us());
 	d->still_looks = crew_look(d->crew, &worker);
 	if (!d->still_looks) {
 		keep_rules(d);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/clock.h"
 #include "unit.h"
 
 static int fds[2], before;      /* the reader's end, the writer's; stderr */
@@ -196,5 +197,67 @@ START_TEST(lines_of_connections_are_limited)
 }
 END_TEST
 
+/* The sum of all numbers of lines left out that were told. */
+static unsigned long told_left_out(void)
+{
+	unsigned long sum = 0, n;
+
+	for (const char *at = text; (at = strstr(at, "info: ")); at++)
+		if (sscanf(at, "info: %lu more lines about connections were left out", &n) == 1)
+			sum += n;
+	return sum;
+}
+
+/* Nobody has to log something for that. */
+START_TEST(what_was_left_out_is_told_without_another_line)
+{
+	unsigned long told;
+	unsigned came;
+	uint64_t now_us;
+
+	begin(false, LOG_LEVEL_INFO);
+	logging_tell(monotonic_us() + PERIOD_US);       /* of the tests before */
+	read_all();
+	for (unsigned i = 0; i < LOGGING_LIMIT_LINES * 4; i++)
+		log_info("a line like many");
+	now_us = monotonic_us() + PERIOD_US;
+	logging_tell(now_us);
+	read_all();
+	came = lines_with("like many");
+	told = told_left_out();
+	/* Once. */
+	logging_tell(now_us + PERIOD_US);
+	read_all();
+	end();
+	ck_assert_uint_eq(came + told, LOGGING_LIMIT_LINES * 4);
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+/* Nor for those that found no room. */
+START_TEST(what_was_lost_is_told_without_another_line)
+{
+	unsigned long told = 0;
+	unsigned came;
+	char *at;
+
+	begin(false, LOG_LEVEL_INFO);
+	for (unsigned i = 0; i < LINES; i++)
+		log_warning("a line like many");
+	logging_tell(monotonic_us());   /* there is no room for that, either */
+	read_all();
+	came = lines_with("like many");
+	logging_tell(monotonic_us());
+	read_all();
+	end();
+	at = strstr(text, "warning: ");
+	ck_assert_msg(at != NULL, "%s", text);
+	ck_assert_int_eq(sscanf(at, "warning: %lu lines of the log were lost", &told), 1);
+	ck_assert_uint_eq(came + told, LINES);
+}
+END_TEST
+
 UNIT_MAIN("daemon/logging", full_pipe, full_socket, several_threads, reader_gone,
-	  limit_counts_what_it_leaves_out, lines_of_connections_are_limited)
+	  limit_counts_what_it_leaves_out, lines_of_connections_are_limited,
+	  what_was_left_out_is_told_without_another_line,
+	  what_was_lost_is_told_without_another_line)
