@@ -118,19 +118,27 @@ static struct mptcp_local_address *find_endpoint(const struct mptcp_conn *conn,
 	return NULL;
 }
 
-static bool id_in_use(const struct mptcp_conn *conn, uint8_t id)
+static bool has_subflow(const struct mptcp_conn *conn, uint8_t id)
 {
 	const struct mptcp_subflow *sf;
 
-	if (conn->addresses)
-		for (unsigned i = 0; i < MPTCP_LOCAL_MAX; i++)
-			if (conn->addresses->local[i].state != MPTCP_ADDRESS_FREE &&
-			    conn->addresses->local[i].id == id)
-				return true;
 	list_for_each(sf, &conn->subflows, link)
 		if (sf->local_id == id)
 			return true;
 	return false;
+}
+
+static bool id_in_use(const struct mptcp_conn *conn, uint8_t id)
+{
+	const struct mptcp_addresses *a = conn->addresses;
+
+	for (unsigned i = 0; a && i < MPTCP_LOCAL_MAX; i++)
+		if (a->local[i].state != MPTCP_ADDRESS_FREE && a->local[i].id == id)
+			return true;
+	for (unsigned i = 0; a && i < MPTCP_JOINED_MAX; i++)
+		if (a->joined[i].id == id)
+			return true;
+	return has_subflow(conn, id);
 }
 
 /* Ids are far more than addresses and subflows can be. */
@@ -141,6 +149,31 @@ static uint8_t new_id(struct mptcp_conn *conn)
 								       : conn->last_local_id + 1;
 	} while (id_in_use(conn, conn->last_local_id));
 	return conn->last_local_id;
+}
+
+/* The id of one that is not announced: that of earlier joins to it, if it is remembered.  The
+ * oldest that no subflow has is forgotten for a new one. */
+static uint8_t joined_id(struct mptcp_conn *conn, const struct ip_addr *addr)
+{
+	struct mptcp_joined_address *joined;
+	unsigned at;
+
+	if (!get_table(conn))
+		return new_id(conn);
+	joined = conn->addresses->joined;
+	for (unsigned i = 0; i < MPTCP_JOINED_MAX; i++)
+		if (joined[i].id && ip_addr_equal(&joined[i].addr, addr))
+			return joined[i].id;
+	for (unsigned i = 0; i < MPTCP_JOINED_MAX; i++) {
+		at = (conn->addresses->joined_next + i) % MPTCP_JOINED_MAX;
+		if (joined[at].id && has_subflow(conn, joined[at].id))
+			continue;
+		joined[at].addr = *addr;
+		joined[at].id = new_id(conn);
+		conn->addresses->joined_next = (uint8_t)((at + 1) % MPTCP_JOINED_MAX);
+		return joined[at].id;
+	}
+	return new_id(conn);
 }
 
 /* ---- ours ----------------------------------------------------------------------- */
@@ -282,7 +315,7 @@ bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *ds
 	}
 	if (withdrawn || (initial && conn->initial_withdrawn))
 		return false;
-	*id = initial ? 0 : new_id(conn);
+	*id = initial ? 0 : joined_id(conn, &dst->addr);
 	return true;
 }
 

@@ -148,6 +148,8 @@ struct mptcp_map {
 /* Addresses of ours, withdrawn ones included, and of the peer's, that one connection knows. */
 #define MPTCP_LOCAL_MAX  16u
 #define MPTCP_REMOTE_MAX 8u
+/* Addresses of ours that were joined and had not been announced, of which the ids are kept. */
+#define MPTCP_JOINED_MAX 8u
 
 /* An address of ours that the peer may join. */
 struct mptcp_endpoint {
@@ -183,10 +185,17 @@ struct mptcp_remote_address {
 	bool known;                     /* the entry is in use */
 };
 
-/* Only there once something was announced, by either side. */
+struct mptcp_joined_address {
+	struct ip_addr addr;
+	uint8_t id;                     /* 0: the entry is free */
+};
+
+/* Only there once something was announced, by either side, or joined without that. */
 struct mptcp_addresses {
 	struct mptcp_local_address local[MPTCP_LOCAL_MAX];
 	struct mptcp_remote_address remote[MPTCP_REMOTE_MAX];
+	struct mptcp_joined_address joined[MPTCP_JOINED_MAX];
+	uint8_t joined_next;            /* the entry that was filled longest ago */
 };
 
 /* ---- subflows and connections --------------------------------------------------- */

@@ -185,6 +185,92 @@ START_TEST(join_through_a_nat)
 }
 END_TEST
 
+/* A service may have many addresses, of which none is announced. */
+START_TEST(join_to_an_address_that_was_not_announced)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! to b 198.51.100.9 80",
+		    "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
+		    "! endpoint 198.51.100.8", "! endpoints",
+		    "> a A dss(A0) add_addr(2 198.51.100.8)",
+		    "< b R", "? subflows 1",
+		    /* Whatever port it is. */
+		    "! to c 198.51.100.9 443",
+		    "< c S join(3)", "> c SA join(1)", "< c A join", "> c A dss(A0)");
+}
+END_TEST
+
+/* The id of our address `host` in a join to it, as join number `n`. */
+static struct mptcp_subflow *join_to(struct peer *p, uint8_t host, unsigned n)
+{
+	uint8_t addr[4] = { 198, 51, 100, host };
+	enum mptcp_reset_reason reason;
+	struct mptcp_subflow *sf;
+	struct peer_flow flow;
+	struct packet syn;
+
+	peer_flow_init(&flow, 3, 1);
+	flow.tuple.src.port = (uint16_t)(20000 + n);
+	ip_addr_from_v4(&flow.tuple.dst.addr, addr);
+	syn = peer_join_syn(&flow, p->conn->local_token, 1);
+	sf = mptcp_join_passive(p->conn, &syn, p->now_us, &reason);
+	ck_assert_ptr_nonnull(sf);
+	return sf;
+}
+
+static void lose(struct peer *p, struct mptcp_subflow *sf)
+{
+	mptcp_subflow_died(sf, "lost", p->now_us);
+	ck_assert_ptr_eq(mptcp_reap(p->conn), sf);
+	mptcp_subflow_free(sf);
+}
+
+/* As often as there are ids, and more. */
+START_TEST(repeated_joins_use_up_no_ids)
+{
+	struct mptcp_endpoint e = { .backup = false };
+	struct mptcp_subflow *kept, *sf;
+	unsigned n = 0;
+	struct peer p;
+
+	peer_init(&p);
+	peer_open(&p);
+	kept = join_to(&p, 9, n++);
+	ck_assert_uint_eq(kept->local_id, 1);
+	ck_assert_int_eq(ip_addr_parse("198.51.100.10", &e.announced.addr), 0);
+	e.local = e.announced;
+	mptcp_set_endpoints(p.conn, &e, 1, p.now_us);
+	for (int i = 0; i < 300; i++) {
+		sf = join_to(&p, 11, n++);
+		ck_assert_uint_eq(sf->local_id, 3);
+		lose(&p, sf);
+	}
+	/* Each address in turn, which are more than can be remembered: none has the id of one
+	 * that is in use. */
+	for (int i = 0; i < 600; i++) {
+		uint8_t host = (uint8_t)(i % 250 + 1);
+
+		sf = join_to(&p, host, n++);
+		ck_assert_int_eq(sf->local_id == 0, host == 1);
+		ck_assert_int_eq(sf->local_id == 1, host == 9);
+		ck_assert_int_eq(sf->local_id == 2, host == 10);
+		lose(&p, sf);
+	}
+	/* Those that it met last keep theirs. */
+	for (int i = 0; i < 300; i++) {
+		uint8_t host = (uint8_t)(20 + i % 4);
+		static uint8_t ids[4];
+
+		sf = join_to(&p, host, n++);
+		if (i >= 4)
+			ck_assert_uint_eq(sf->local_id, ids[i % 4]);
+		ids[i % 4] = sf->local_id;
+		lose(&p, sf);
+	}
+	peer_fini(&p);
+}
+END_TEST
+
 /* The peer takes the port from the subflow on which it is told. */
 START_TEST(port_of_the_first_subflow_is_meant)
 {
@@ -680,6 +766,7 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  add_addr_waits_for_a_dss, foreign_echo_is_ignored, add_addr_fits_beside_timestamps,
 	  signal_does_not_swallow_a_data_ack, announcements_are_paced,
 	  add_addr_of_version_0, join_to_an_endpoint, join_through_a_nat,
+	  join_to_an_address_that_was_not_announced, repeated_joins_use_up_no_ids,
 	  port_of_the_first_subflow_is_meant, address_of_the_first_subflow_is_not_announced,
 	  withdrawn_address_takes_its_subflows_along, subflow_of_a_withdrawn_address_is_closed,
 	  subflow_of_an_address_that_is_gone_is_reset,
