@@ -441,7 +441,9 @@ void session_kill(struct session *s, const char *why, uint64_t now_us)
 	close_server(s, true);
 	if (!s->conn_closed) {
 		mptcp_abort_now(s->conn, now_us);
-		mptcp_output(s->conn, s->proxy->sink, now_us);
+		/* Who waits for the server is not refused in its place: the next SYN passes. */
+		if (s->accepted)
+			mptcp_output(s->conn, s->proxy->sink, now_us);
 		detach_conn(s, now_us);
 	}
 	set_state(s, SESSION_DONE, why);

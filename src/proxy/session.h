@@ -163,7 +163,7 @@ void session_touch(struct session *s);
 void session_timeout(struct session *s, uint64_t now_us);
 /* Does all that is due; may free the session. */
 void session_flush(struct session *s, uint64_t now_us);
-/* Resets both sides and frees the session at once. */
+/* Resets both sides, as far as they know of each other, and frees the session at once. */
 void session_kill(struct session *s, const char *why, uint64_t now_us);
 const char *session_state_name(enum session_state state);
 

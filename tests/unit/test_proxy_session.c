@@ -716,6 +716,20 @@ START_TEST(shutdown_tells_the_client)
 }
 END_TEST
 
+/* Its server may still answer, and the next SYN passes. */
+START_TEST(shutdown_refuses_nobody_who_waits)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	client_open();
+	run(5000);
+	ck_assert_int_eq(w.opened, 1);
+	proxy_free(w.proxy, w.now);
+	ck_assert_uint_eq(w.down.count, 0);
+	w.proxy = NULL;
+	world_end();
+}
+END_TEST
+
 /* ---- accept-first --------------------------------------------------------------- */
 
 START_TEST(accept_first_keeps_early_data)
@@ -1134,6 +1148,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  server_resets, client_resets, robbed_client_is_left_alone,
 	  client_vanishes_with_data_under_way,
 	  client_that_has_ended_its_stream_vanishes, shutdown_tells_the_client,
+	  shutdown_refuses_nobody_who_waits,
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_wait,
 	  joins_under_way_are_bounded_for_each_client,
