@@ -240,7 +240,9 @@ static bool read_server(struct session *s, size_t want, size_t *budget, uint64_t
 		       (proxy->ops->server_ended &&
 			proxy->ops->server_ended(proxy->ops_ctx, s->server));
 	}
-	if (!r) {
+	if (!r && s->server_error) {
+		/* Of a socket that was reset this tells nothing about the stream. */
+	} else if (!r) {
 		s->server_eof = true;
 		mptcp_shutdown(s->conn, now_us);
 	} else if (r != -EAGAIN && r != -EWOULDBLOCK) {
@@ -249,12 +251,11 @@ static bool read_server(struct session *s, size_t want, size_t *budget, uint64_t
 	return false;
 }
 
-/* Whether bytes from the server have somewhere to go. */
+/* Whether bytes from the server have somewhere to go; what came before its reset, too. */
 static bool can_read(const struct session *s)
 {
 	return s->server && s->server_up && s->client_up && !s->conn_closed &&
-	       s->state < SESSION_ABORTED && !s->server_eof && !s->server_error &&
-	       !s->read_blocked;
+	       s->state < SESSION_ABORTED && !s->server_eof && !s->read_blocked;
 }
 
 void relay_read(struct session *s, uint64_t now_us)

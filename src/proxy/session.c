@@ -613,13 +613,25 @@ static void advance_close(struct session *s)
 	set_state(s, SESSION_DONE, "both sides closed");
 }
 
+/* The server is gone, which a write may have been told of before its last words were read.  They
+ * go ahead of the reset, as without us: a server says there why it does not read on. */
+static void end_for_server(struct session *s, uint64_t now_us)
+{
+	if (s->server_error == ENOMEM) {
+		abort_session(s, "out of memory", now_us);
+		return;
+	}
+	relay_read(s, now_us);
+	mptcp_output(s->conn, s->proxy->sink, now_us);
+	abort_session(s, "server's reset", now_us);
+}
+
 static void flush_conn(struct session *s, uint64_t now_us)
 {
 	for (int round = 0; round < SESSION_FLUSH_ROUNDS; round++) {
 		relay_write_pending(s);
 		if (s->server_error && s->state < SESSION_ABORTED)
-			abort_session(s, s->server_error == ENOMEM ? "out of memory"
-								   : "server's reset", now_us);
+			end_for_server(s, now_us);
 		if (s->consumed) {
 			mptcp_consumed(s->conn, s->consumed, now_us);
 			s->consumed = 0;

@@ -17,6 +17,7 @@ for host in $SRV $SRV_6; do
 	is "$(p connect $host $P_REFUSED)" ECONNREFUSED "$host: refused"
 	is "$(p connect $host $P_SILENT --timeout 3)" ETIMEDOUT "$host: a silent server stays silent"
 	is "$(p expect-rst $host $P_RST)" ECONNRESET "$host: the server's reset arrives"
+	is "$(p early $host $P_EARLY)" ok "$host: so does what the server said before one"
 	is "$(p rst $host $P_WATCH)" ok "$host: the client resets"
 	like "$(events watch)" "^watch $me [0-9]+ reset" "$host: the server sees the reset"
 	is "$(p clifin $host $P_CLIFIN)" ok "$host: the client ends first, the answer still comes"

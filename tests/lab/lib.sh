@@ -56,7 +56,7 @@ SRV=192.0.2.2 SRV_6=2001:db8:1::2
 NET_UNREACH=203.0.113.9
 # Ports of peer.py, see there.
 P_ECHO=7001 P_RST=7002 P_SRVFIN=7003 P_CLIFIN=7004 P_WATCH=7005 P_SINK=7006 P_SOURCE=7007
-P_SILENT=7098 P_REFUSED=7099
+P_EARLY=7008 P_SILENT=7098 P_REFUSED=7099
 
 # How many paths there are; a test may ask for more before lab_test.
 : "${LAB_PATHS:=2}"

@@ -15,6 +15,7 @@ for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
   7005 watch    reads until something happens; logs eof or reset
   7006 sink     reads to the end; logs length, digest and longest silence
   7007 source   "N\n": sends N bytes of a known pattern and closes
+  7008 early    answers the first byte, and closes without having read the others
 
 Only the standard library; no file but EVENTS is written, and those named with -o.
 """
@@ -34,6 +35,7 @@ IPPROTO_MPTCP = 262
 SOL_MPTCP, MPTCP_INFO = 284, 1
 LINGER_RST = struct.pack("ii", 1, 0)
 SRVFIN_BYTES = 200000
+EARLY_BYTES = 1000
 
 
 # a prime length, so that a piece put in the wrong place is never right by chance
@@ -131,9 +133,15 @@ def do_source(sock):
     return f"sent {sent}"
 
 
+def do_early(sock):
+    sock.recv(1)
+    sock.sendall(pattern(0, EARLY_BYTES))
+    return "answered"
+
+
 SERVICES = {7001: ("echo", do_echo), 7002: ("rst", do_rst), 7003: ("srvfin", do_srvfin),
             7004: ("clifin", do_clifin), 7005: ("watch", do_watch), 7006: ("sink", do_sink),
-            7007: ("source", do_source)}
+            7007: ("source", do_source), 7008: ("early", do_early)}
 
 
 def serve(args):
@@ -253,6 +261,19 @@ def c_rst(args):
     time.sleep(0.3)
     rst_close(s)
     return "ok"
+
+
+def c_early(args):
+    """Sends until there is a reset, and reads what came before it."""
+    with connect(args) as s:
+        try:
+            while True:
+                s.sendall(pattern(0, 65536))
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        n, digest, _ = read_all(s)
+        return "ok" if digest == hashlib.sha256(pattern(0, EARLY_BYTES)).hexdigest() \
+            else f"lost, got {n}"
 
 
 def c_srvfin(args):
@@ -385,7 +406,7 @@ def main():
     p.add_argument("--seconds", type=float, default=600)
     p.set_defaults(func=rates)
     clients = {"probe": c_probe, "hold": c_hold, "connect": c_connect, "idle": c_idle,
-               "expect-rst": c_expect_rst, "rst": c_rst, "srvfin": c_srvfin,
+               "expect-rst": c_expect_rst, "rst": c_rst, "early": c_early, "srvfin": c_srvfin,
                "clifin": c_clifin, "download": c_download, "upload": c_upload}
     for name, func in clients.items():
         p = sub.add_parser(name)

@@ -36,6 +36,7 @@ struct server {
 	size_t io_max;                  /* per call; 0: no bound */
 	bool fin;                       /* ends after out_total */
 	int error;                      /* of every read and write */
+	int write_error;                /* of writes; what was sent before can be read */
 };
 
 /* ---- packets under way ---------------------------------------------------------- */
@@ -168,8 +169,8 @@ static inline ssize_t fake_writev(void *ctx, void *server, const struct iovec *i
 	(void)ctx;
 	ck_assert(s->open && s->connected && !s->shut);
 	ck_assert_int_gt(n, 0);
-	if (s->error)
-		return -s->error;
+	if (s->error || s->write_error)
+		return s->error ? -s->error : -s->write_error;
 	if (!room)
 		return -EAGAIN;
 	for (int i = 0; i < n && done < room; i++) {

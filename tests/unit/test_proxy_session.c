@@ -533,6 +533,35 @@ START_TEST(server_resets)
 }
 END_TEST
 
+/* As of a server that refuses a request of which it has not read all. */
+START_TEST(answer_before_a_reset_arrives)
+{
+	for (int overflow = 0; overflow < 2; overflow++) {
+		world_begin_established();
+		w.to_send = 1000;
+		client_turn();
+		if (overflow) {
+			w.server[0].room = 0;
+			run(SECOND);
+		}
+		/* Both have come, and who writes is told first. */
+		w.server[0].out_total = 500;
+		w.server[0].write_error = ECONNRESET;
+		if (overflow)
+			proxy_server_ready(w.server[0].session, false, true, w.now);
+		proxy_receive();
+		run(SECOND);
+		ck_assert_uint_eq(w.received, 500);
+		ck_assert(w.server[0].closed && w.server[0].reset);
+		ck_assert(w.events & MPTCP_EVENT_RESET);
+		ck_assert(!(w.events & MPTCP_EVENT_FIN));
+		run(20 * SECOND);
+		expect_ended(true);
+		world_end();
+	}
+}
+END_TEST
+
 START_TEST(client_resets)
 {
 	world_begin_established();
@@ -1145,7 +1174,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
 	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,
-	  server_resets, client_resets, robbed_client_is_left_alone,
+	  server_resets, answer_before_a_reset_arrives, client_resets, robbed_client_is_left_alone,
 	  client_vanishes_with_data_under_way,
 	  client_that_has_ended_its_stream_vanishes, shutdown_tells_the_client,
 	  shutdown_refuses_nobody_who_waits,
