@@ -368,6 +368,7 @@ struct mptcp_conn {
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
 	int reinject_count;
 	uint8_t rto_backoff;
+	uint8_t rto_unanswered;         /* timeouts in a row without a sign of life */
 
 	/* receive side */
 	uint64_t rcv_nxt;

@@ -635,6 +635,10 @@ static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint
 		if (seq64_leq(ack, conn->snd_nxt + conn->fin_sent)) {
 			if (seq64_gt(edge, conn->snd_wnd_edge))
 				conn->snd_wnd_edge = edge;
+			/* A peer whose reader has stopped leaves out, for lack of room, what its
+			 * TCP has acknowledged; that may last (RFC 9293, section 3.8.6.1). */
+			if (seq64_lt(conn->snd_una, conn->snd_nxt))
+				conn->rto_unanswered = 0;
 			mptcp_send_acked(conn, ack, now_us);
 			if (ack == conn->snd_una && p->tcp.ack == sf->tcp.snd_una)
 				mptcp_send_left_out(sf);

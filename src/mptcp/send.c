@@ -170,7 +170,7 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 	if (conn->fin_sent && ack == conn->sendq.end + 1)
 		conn->fin_acked = true;
 	trim_reinject(conn);
-	conn->rto_backoff = 0;
+	conn->rto_backoff = conn->rto_unanswered = 0;
 	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 	mptcp_send_arm_rto(conn, now_us);
 	mptcp_buffers_tune_send(conn, now_us);
@@ -347,11 +347,13 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		list_for_each(sf, &conn->subflows, link)
 			if (sf->state == MPTCP_SUBFLOW_ACTIVE)
 				tcp_request_ack(&sf->tcp); /* DATA_FIN rides on it */
-	if (conn->rto_backoff >= DATA_RETRIES && !mptcp_send_held(conn, conn->snd_una)) {
+	if (conn->rto_unanswered >= DATA_RETRIES && !mptcp_send_held(conn, conn->snd_una)) {
 		/* TCP has nothing to give up for: DATA_FINs on ACKs are not answered. */
 		mptcp_terminate(conn, "no DATA_ACK");
 		return;
 	}
+	if (conn->rto_unanswered < DATA_RETRIES)
+		conn->rto_unanswered++;
 	if (conn->rto_backoff < DATA_RETRIES)
 		conn->rto_backoff++;
 	mptcp_send_arm_rto(conn, now_us);

@@ -177,6 +177,14 @@ static inline void peer_forget(struct peer *p)
 	p->out_read = p->out_count;
 }
 
+/* Makes room for more. */
+static inline void peer_clear(struct peer *p)
+{
+	for (int i = 0; i < p->out_count; i++)
+		free(p->out[i]);
+	p->out_count = p->out_read = 0;
+}
+
 static inline void peer_send(struct peer *p, struct peer_flow *f, struct packet *pkt)
 {
 	pkt->tcp_len = 20 + pkt->payload_len;
@@ -359,8 +367,7 @@ static inline void peer_fini(struct peer *p)
 	mptcp_env_fini(&p->env);
 	ck_assert_uint_eq(p->pool.used_bytes, 0);
 	pool_fini(&p->pool);
-	for (int i = 0; i < p->out_count; i++)
-		free(p->out[i]);
+	peer_clear(p);
 }
 
 #endif

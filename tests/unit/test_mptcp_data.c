@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* DSS both ways, closing, reinjection and fallback (RFC 8684, sections 3.3 to 3.7). */
+#include "base/seq.h"
 #include "mptcp_peer.h"
 #include "wire/checksum.h"
 
@@ -284,6 +285,84 @@ START_TEST(missing_data_ack_is_repaired)
 	ck_assert_uint_eq((uint32_t)out->tcp.mptcp.dss.dsn, (uint32_t)(p.server_idsn + 1));
 	ck_assert_uint_eq(out->tcp.mptcp.dss.ssn, 1001);
 	ck_assert_uint_ge(p.counters.v[CNT_MP_RTO], 1);
+	peer_fini(&p);
+}
+END_TEST
+
+/* All that was sent is acknowledged, but no DATA_ACK moves: so Linux answers when its reader has
+ * stopped and small segments have used up the buffer, whatever window it tells. */
+static void answer_without_progress(uint16_t window)
+{
+	const struct packet *out;
+	struct packet ack;
+
+	while ((out = peer_next(&p)) != NULL) {
+		uint32_t end = out->tcp.seq + (uint32_t)out->payload_len;
+
+		if (seq32_gt(end, p.first.ack))
+			p.first.ack = end;
+		ack = peer_ack(&p, &p.first, 0);
+		ack.tcp.window = window;
+		peer_send(&p, &p.first, &ack);
+	}
+	peer_run(&p);
+}
+
+START_TEST(data_may_be_left_out_for_hours)
+{
+	static const uint16_t windows[] = { 0, 2000 };
+	struct packet ack;
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+		peer_init(&p);
+		peer_open(&p);
+		peer_queue(&p, 1000);
+		mptcp_shutdown(p.conn, p.now_us);
+		peer_run(&p);
+		peer_forget(&p);
+		p.first.ack += 1000;
+		ack = peer_ack(&p, &p.first, 0);
+		ack.tcp.window = windows[i];
+		peer_send(&p, &p.first, &ack);
+		for (int s = 0; s < 2 * 3600; s++) {
+			peer_advance(&p, 1000000);
+			answer_without_progress(windows[i]);
+			ck_assert_int_eq(p.conn->state, MPTCP_FIN_WAIT_1);
+			peer_clear(&p);
+		}
+		ack = peer_ack(&p, &p.first, 1001);
+		peer_send(&p, &p.first, &ack);
+		ck_assert_int_eq(p.conn->state, MPTCP_FIN_WAIT_2);
+		peer_fini(&p);
+	}
+}
+END_TEST
+
+/* ... as long as it answers at all. */
+START_TEST(data_that_is_left_out_in_silence_ends)
+{
+	struct packet ack;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_queue(&p, 1000);
+	peer_run(&p);
+	peer_forget(&p);
+	p.first.ack += 1000;
+	ack = peer_ack(&p, &p.first, 0);
+	peer_send(&p, &p.first, &ack);
+	for (int s = 0; s < 600; s++) {
+		peer_advance(&p, 1000000);
+		answer_without_progress(0);
+		peer_clear(&p);
+	}
+	ck_assert_int_eq(p.conn->state, MPTCP_ESTABLISHED);
+	for (int s = 0; s < 3600; s++) {
+		peer_advance(&p, 1000000);
+		peer_clear(&p);
+	}
+	ck_assert_int_eq(p.conn->state, MPTCP_CLOSED);
+	ck_assert(p.conn->events & MPTCP_EVENT_RESET);
 	peer_fini(&p);
 }
 END_TEST
@@ -1184,7 +1263,8 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
 	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread,
 	  dsn_sent_again_is_whole_where_it_was, full_segment_is_sent_again_in_one,
-	  missing_data_ack_is_repaired,
+	  missing_data_ack_is_repaired, data_may_be_left_out_for_hours,
+	  data_that_is_left_out_in_silence_ends,
 	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
 	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes,
 	  subflows_are_coupled_while_they_live, data_fin_from_the_client,
