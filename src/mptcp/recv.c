@@ -127,16 +127,36 @@ void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us)
 	take_fin(conn);
 }
 
+/* Whether the shared window opens that was shut, as far as the peer was told. */
+static bool window_opens(const struct mptcp_conn *conn, uint32_t window)
+{
+	uint32_t mss = conn->cfg.tcp.mss;
+
+	return conn->mode == MPTCP_MODE_MPTCP && window >= 2 * mss &&
+	       seq64_lt(conn->rcv_told, conn->rcv_nxt + mss);
+}
+
 void mptcp_consumed(struct mptcp_conn *conn, size_t len, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
 	uint32_t window;
+	bool telling = false;
 
 	(void)now_us;
 	conn->consumed += len;
 	window = mptcp_recv_window(conn);
-	list_for_each(sf, &conn->subflows, link)
+	list_for_each(sf, &conn->subflows, link) {
 		tcp_set_window(&sf->tcp, window);
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE && sf->tcp.ack_now)
+			telling = true;
+	}
+	/* To TCP it is no news where the subflow's own window has room, and the one that had none
+	 * may have gone. */
+	if (telling || !window_opens(conn, window))
+		return;
+	list_for_each(sf, &conn->subflows, link)
+		if (sf->state == MPTCP_SUBFLOW_ACTIVE)
+			tcp_request_ack(&sf->tcp);
 }
 
 uint32_t mptcp_recv_window(struct mptcp_conn *conn)

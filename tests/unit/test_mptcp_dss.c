@@ -519,7 +519,27 @@ START_TEST(largest_window_counts)
 }
 END_TEST
 
-UNIT_MAIN("mptcp_dss", largest_window_counts, all_lengths_of_dsn_and_data_ack, whole_dsns_get_whole_data_acks,
+/* To `a' it would be no news, but `b' has gone. */
+START_TEST(opened_window_is_told_where_another_was_shut)
+{
+	SCRIPT_BOTH("! rcvbuf 8192", OPEN, JOIN_B,
+		    "< b PA len 8192 dss(a0 M0+8192@1)",
+		    "= 8192",
+		    "> b A win 0 dss(A8192)",
+		    "< b R",
+		    "? subflows 1",
+		    "! consume 1000",
+		    "! consume 7192",
+		    "> a A dss(A8192)",
+		    "< a PA len 10 dss(a0 M8192+10@1)",
+		    "= 8202",
+		    "+ 50ms",
+		    "> a A dss(A8202)");
+}
+END_TEST
+
+UNIT_MAIN("mptcp_dss", largest_window_counts, opened_window_is_told_where_another_was_shut,
+	  all_lengths_of_dsn_and_data_ack, whole_dsns_get_whole_data_acks,
 	  fast_streams_have_whole_numbers,
 	  mapping_ahead_of_its_data, several_mappings_announced_in_any_order,
 	  mapping_boundary_within_a_segment, mappings_of_one_segment_out_of_stream_order,
