@@ -375,7 +375,7 @@ uint32_t mptcp_subflow_room(const struct mptcp_subflow *sf, uint32_t len)
 	uint32_t room = tcp_send_room(&sf->tcp), probe = tcp_mtu_probe_len(&sf->tcp);
 
 	/* One segment, to see whether it passes. */
-	if (probe && probe <= room && probe <= len && probe <= MPTCP_SEGMENT_MAX)
+	if (probe && probe <= len && probe <= MPTCP_SEGMENT_MAX)
 		return probe;
 	if (len <= room && len <= MPTCP_SEGMENT_MAX)
 		return len;

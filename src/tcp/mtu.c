@@ -147,6 +147,9 @@ void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us)
 	    tc->recovery != TCP_RECOVERY_NONE || tc->lost_bytes || tc->sacked_bytes ||
 	    !tc->sack_on || tc->cwnd_bytes < MTU_WINDOW * tcp_smss(tc))
 		return;
+	/* A tail loss probe is meant to arrive. */
+	if (tc->tlp_due)
+		return;
 	/* SACK blocks would make it longer than what it is to try. */
 	if (tc->sack_count || tc->has_dsack)
 		return;
@@ -157,7 +160,15 @@ void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us)
 
 uint32_t tcp_mtu_probe_len(const struct tcp_conn *tc)
 {
-	return tc->mtu.try_mss ? probe_payload(tc) : 0;
+	int32_t window = (int32_t)(tc->snd_una + tc->snd_wnd - tc->snd_nxt);
+
+	if (!tc->mtu.try_mss || window < (int32_t)probe_payload(tc))
+		return 0;
+	/*
+	 * It goes where a segment of the usual size may.  Pacing and ACKs make room for two of
+	 * those at a time: waiting for more, a probe three times as long would never go.
+	 */
+	return tcp_send_room(tc) >= tcp_smss(tc) ? probe_payload(tc) : 0;
 }
 
 void tcp_mtu_sent(struct tcp_conn *tc, uint32_t len, struct tcp_tx *tx)

@@ -370,9 +370,9 @@ bool tcp_paced(const struct tcp_conn *tc);
 uint64_t tcp_pace_rate(const struct tcp_conn *tc);
 /*
  * Sends new data [offset, offset + len) of the send stream: appends a record and
- * fills *tx.  `len` is at most 65535 and was allowed by tcp_send_room().  Returns 0,
- * or -ENOMEM.  The caller sets tx->map_checksum and calls tcp_tx_set_checksum() if
- * the connection uses DSS checksums.
+ * fills *tx.  `len` is at most 65535 and was allowed by tcp_send_room() or asked
+ * for by tcp_mtu_probe_len().  Returns 0, or -ENOMEM.  The caller sets tx->map_checksum
+ * and calls tcp_tx_set_checksum() if the connection uses DSS checksums.
  */
 int tcp_send(struct tcp_conn *tc, uint64_t offset, uint32_t len, uint64_t now_us,
 	     struct tcp_tx *tx);
@@ -430,7 +430,8 @@ void tcp_path_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us);
 void tcp_route_mtu(struct tcp_conn *tc, uint16_t mtu_mss, uint64_t now_us);
 /*
  * Bytes of payload with which tcp_send() should be called next, to find out whether a
- * larger segment passes; 0: any.  If there is less to send, it may wait.
+ * larger segment passes, be it more than tcp_send_room(); 0: any.  If there is less to send,
+ * it may wait.
  */
 uint32_t tcp_mtu_probe_len(const struct tcp_conn *tc);
 

@@ -204,7 +204,7 @@ static inline void pair_flush(struct pair *p, int i)
 		/* Whole segments, while there is more. */
 		if (n > room)
 			n = room >= mss ? room - room % mss : room;
-		if (probe && n >= probe)
+		if (probe && s->total - s->sent >= probe)
 			n = probe;
 		if (n > 65000)
 			n = 65000;

@@ -228,6 +228,39 @@ START_TEST(deep_black_hole)
 }
 END_TEST
 
+/* Small segments, and always enough to send: pacing lets two of them go at a time, which is never
+ * room for all of the probe. */
+START_TEST(probe_amid_small_segments)
+{
+	begin(6000000);
+	p.s[0].out.rate_bps = 10000000;
+	pair_start(&p, &cfg);
+	run_to(100000);
+	too_big(512);
+	run_to(4000000);
+	sender()->mtu.next_us = p.now_us;
+	run_to(5000000);
+	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
+	ck_assert_uint_eq(sender()->mss, 1460);
+	pair_fini(&p);
+}
+END_TEST
+
+/* A peer's window that has no room for the probe keeps it back. */
+START_TEST(probe_within_window)
+{
+	begin(100000);
+	p.s[1].buffer = 1400;
+	pair_start(&p, &cfg);
+	run_to(1);
+	too_big(512);
+	sender()->mtu.next_us = p.now_us;
+	run_to(100000);
+	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 0);
+	pair_fini(&p);
+}
+END_TEST
+
 /* It was the path that was dead: one probe, and all is as before. */
 START_TEST(dead_path_comes_back)
 {
@@ -297,4 +330,4 @@ END_TEST
 
 UNIT_MAIN("tcp mtu", router_says_too_big, word_expires, no_probe_beside_sack,
 	  lost_probe_is_no_congestion, probe_told_too_big, black_hole, deep_black_hole,
-	  dead_path_comes_back, small_segments, route)
+	  probe_amid_small_segments, probe_within_window, dead_path_comes_back, small_segments, route)
