@@ -6,21 +6,22 @@
  * It shrinks
  *   - when a router says "too big" (RFC 1191, RFC 8201; the caller has checked, as RFC 5927
  *     asks for, that the message quotes a segment under way);
- *   - when large segments time out twice in a row (RFC 4821, section 7.6): routers that
+ *   - when large segments time out twice in a row (RFC 4821, section 7.7): routers that
  *     drop in silence are common.  It may be the path itself that is dead, which cannot be
- *     told from here and costs little.
+ *     told from here.
  *
  * Paths change, so it grows again (RFC 4821, section 7): ten minutes after a router's word,
- * or soon after a guess, one segment of the largest size is sent amid the others, then ones
- * half-way between what passes and what does not.  A probe that gets lost is sent again in
- * pieces; that is no sign of congestion (RFC 4821, section 7.5).
+ * but a second after a guess, which a dead path that comes back has proved wrong.  One segment
+ * of the largest size is sent amid the others, then ones half-way between what passes and what
+ * does not.  A probe that gets lost is sent again in pieces; that is no sign of congestion
+ * (RFC 4821, section 7.6.2).
  *
  * Sizes are those of `mss`: bytes after the fixed TCP header, options included.
  */
 #include "tcp/tcp_internal.h"
 
 #define MTU_FORGET_US     600000000ull  /* RFC 1191, section 6.3 */
-#define MTU_SEARCH_US     10000000ull   /* after a guess */
+#define MTU_SEARCH_US     1000000ull    /* after a guess */
 #define MTU_STEP          32u           /* a search this exact is at its end */
 #define MTU_PROBE_SLACK   4u            /* options may once be longer than usual */
 #define MTU_WINDOW        8u            /* segments of cwnd, so that a loss shows by SACK */

@@ -146,6 +146,50 @@ static void make_half_hole(struct scenario *s)
 	s->check = check_half_hole;
 }
 
+/*
+ * A path that takes nothing for five seconds is no such hole, though it looks like one: soon
+ * after it is back, segments are of the full size again.
+ */
+#define OUT_FROM (2 * SECOND)
+#define OUT_TO   (7 * SECOND)
+
+static bool count_small(struct link_dir *d, struct sim_packet *p, struct packet *parsed)
+{
+	if (d->link->sim->now_us >= OUT_TO && p->len < 1280)
+		d->filter_state[0] += parsed->payload_len;
+	return true;
+}
+
+static void prepare_outage(struct run *run)
+{
+	run->link[0].dir[DOWN].filter = count_small;
+}
+
+static void check_outage(struct run *run)
+{
+	const struct counters *c = &run->host.counters;
+	uint64_t small = run->link[0].dir[DOWN].filter_state[0];
+
+	run_expect_complete(run, 0);
+	run_expect(run, c->v[CNT_TCP_MTU_BLACK_HOLE] == 3, "noticed %llu times",
+		   (unsigned long long)c->v[CNT_TCP_MTU_BLACK_HOLE]);
+	run_expect(run, c->v[CNT_TCP_MTU_PROBE] == 1, "%llu probes",
+		   (unsigned long long)c->v[CNT_TCP_MTU_PROBE]);
+	run_expect(run, small < 3000000, "%llu bytes in small segments",
+		   (unsigned long long)small);
+}
+
+static void make_outage(struct scenario *s)
+{
+	one_path(s);
+	s->plan[0][1].total = 15000000;
+	s->outages[0][0].from_us = OUT_FROM;
+	s->outages[0][0].to_us = OUT_TO;
+	s->outage_count[0] = 1;
+	s->prepare = prepare_outage;
+	s->check = check_outage;
+}
+
 const struct directed directed_net[] = {
 	{ "ecn-marks", make_marks },
 	{ "ecn-marks-v6", make_marks_v6 },
@@ -156,5 +200,6 @@ const struct directed directed_net[] = {
 	{ "mtu-proxy", make_mtu_proxy },
 	{ "mtu-black-hole", make_black_hole },
 	{ "mtu-half-hole", make_half_hole },
+	{ "mtu-outage", make_outage },
 	{ NULL, NULL },
 };

@@ -274,6 +274,29 @@ START_TEST(dead_path_comes_back)
 }
 END_TEST
 
+/* ... soon, while there is more to send all the time: little of it goes in small segments. */
+START_TEST(full_size_after_an_outage)
+{
+	uint64_t small;
+
+	begin(20000000);
+	p.s[0].out.down_from_us = 1300000;
+	p.s[0].out.down_to_us = 6300000;
+	pair_start(&p, &cfg);
+	while (COUNT(TCP_MTU_BLACK_HOLE) < 3)
+		ck_assert(pair_step(&p));
+	small = p.s[1].received;
+	while (sender()->mss < 1460) {
+		ck_assert(pair_step(&p));
+		ck_assert_uint_lt(p.s[1].received - small, 1000000);
+	}
+	ck_assert_uint_gt(p.now_us, 6300000);
+	run_to(20000000);
+	ck_assert_uint_eq(COUNT(TCP_MTU_PROBE), 1);
+	pair_fini(&p);
+}
+END_TEST
+
 /* Small segments that time out say nothing about large ones. */
 START_TEST(small_segments)
 {
@@ -330,4 +353,5 @@ END_TEST
 
 UNIT_MAIN("tcp mtu", router_says_too_big, word_expires, no_probe_beside_sack,
 	  lost_probe_is_no_congestion, probe_told_too_big, black_hole, deep_black_hole,
-	  probe_amid_small_segments, probe_within_window, dead_path_comes_back, small_segments, route)
+	  probe_amid_small_segments, probe_within_window, dead_path_comes_back,
+	  full_size_after_an_outage, small_segments, route)
