@@ -26,6 +26,7 @@
 
 #ifdef HAVE_SECCOMP
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
@@ -104,6 +105,7 @@ static const struct {
 	{ "ioctl", 1, { IS(1, FIONREAD) } },
 	{ "ioctl", 1, { IS(1, SIOCGIFINDEX) } },
 	{ "ioctl", 1, { IS(1, SIOCGIFFLAGS) } },
+	{ "ioctl", 1, { IS(1, TUNSETSNDBUF) } },
 	{ "socket", 1, { IS(0, AF_UNIX) } },
 	{ "socket", 2, { IS(0, AF_INET), HAS(1, 0xf, SOCK_STREAM) } },
 	{ "socket", 2, { IS(0, AF_INET), HAS(1, 0xf, SOCK_DGRAM) } },

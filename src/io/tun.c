@@ -29,6 +29,7 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@
 /* Memory of the packets that wait for the kernel's thread, per queue; several time slices of
  * the fastest of transfers. */
 #define NAPI_QUEUE_BYTES (32 << 20)
+/* How long to wait, at the end, for the kernel's thread to take what was written. */
+#define TAKEN_MS 1000
 /* A third of the share that others get of a processor for which they contend. */
 #define FORWARDER_NICE 5
 
@@ -284,12 +287,31 @@ fail:
 	return NULL;
 }
 
+/*
+ * What still waits in the kernel's list would be thrown away with the descriptor: at the end, the
+ * resets that tell clients of it.  A queue is writable while what waits is less than half of the
+ * bound: of the least one, while nothing does.
+ */
+static void wait_until_taken(struct tun *t)
+{
+	struct pollfd p = { .fd = t->fd, .events = POLLOUT };
+	int least = 4, all = NAPI_QUEUE_BYTES;
+
+	/* The bound is the device's, and other queues go on. */
+	if (t->raw4 < 0 || !tun_is_up(t) || ioctl(t->fd, TUNSETSNDBUF, &least) < 0)
+		return;
+	poll(&p, 1, TAKEN_MS);
+	ioctl(t->fd, TUNSETSNDBUF, &all);
+}
+
 void tun_free(struct tun *t)
 {
 	if (!t)
 		return;
-	if (t->fd >= 0)
+	if (t->fd >= 0) {
+		wait_until_taken(t);
 		close(t->fd);
+	}
 	if (t->raw4 >= 0)
 		close(t->raw4);
 	if (t->raw6 >= 0)

@@ -3,11 +3,36 @@
 #
 # Somebody takes the TUN device down: what the proxy has stands still until it is up again, and
 # new connections pass untouched, at once.  Somebody deletes it: the daemon says so and ends, so
-# that traffic passes and a service manager can start it again.
+# that traffic passes and a service manager can start it again.  The device's threads have not
+# taken all yet when the daemon ends: nothing is lost with it.
 set -u
 . "$(dirname "$0")/lib.sh"
 need_daemon
 lab_test
+
+# A device whose threads are not another lab's.
+device=mptcp$$
+daemon_start proxy.device=$device proxy.drain_timeout=0
+spawn "$NS_C" told "$LAB_DIR/peer.py" told $SRV $P_ECHO --count 300 --timeout 20 -o "$LAB_TMP/up"
+pid=$SPAWNED
+check "300 connections" wait_for 60 test -s "$LAB_TMP/up"
+# They get a processor when nobody else wants it, and somebody does.
+for stat in /proc/[0-9]*/comm; do
+	read -r name 2>/dev/null <"$stat" || continue
+	[[ $name != napi/$device-* ]] || chrt -i -p 0 "${stat//[!0-9]/}" >/dev/null
+done
+hogs=()
+for ((i = $(nproc); i > 0; i--)); do
+	nice -n 19 bash -c 'while :; do :; done' &
+	hogs+=($!)
+done
+daemon_stop
+for hog in "${hogs[@]}"; do
+	stop_pid "$hog"
+done
+wait "$pid"
+is "$(cat "$LAB_TMP/told.log")" "ok 300" "... and each is told of the daemon's end"
+
 daemon_start proxy.log=debug            # what a failed run leaves to look at
 
 logged() { grep -q "$1" "$LAB_TMP/daemon.log"; }

@@ -276,6 +276,38 @@ def c_early(args):
             else f"lost, got {n}"
 
 
+def c_told(args):
+    """Holds --count connections, of which the file --output tells when all are there, until
+    each was reset."""
+    held, poll = {}, select.poll()
+
+    def hold(count):
+        for _ in range(count):
+            s = connect(args)
+            s.sendall(b"x")
+            s.recv(1)
+            held[s.fileno()] = s
+
+    threads = [threading.Thread(target=hold, args=(args.count // 10,)) for _ in range(10)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for fd in held:
+        poll.register(fd, select.POLLIN)
+    with open(args.output, "w") as f:
+        f.write("up\n")
+    told, end = 0, time.monotonic() + args.timeout
+    while told < args.count and time.monotonic() < end:
+        for fd, _ in poll.poll(1000):
+            poll.unregister(fd)
+            try:
+                return f"no reset after {told}: {held[fd].recv(1)!r}"
+            except ConnectionResetError:
+                told += 1
+    return f"ok {told}" if told == args.count else f"{told} of {args.count}"
+
+
 def c_srvfin(args):
     """The server ends first; then we still send, and it still receives."""
     with connect(args) as s:
@@ -407,7 +439,7 @@ def main():
     p.set_defaults(func=rates)
     clients = {"probe": c_probe, "hold": c_hold, "connect": c_connect, "idle": c_idle,
                "expect-rst": c_expect_rst, "rst": c_rst, "early": c_early, "srvfin": c_srvfin,
-               "clifin": c_clifin, "download": c_download, "upload": c_upload}
+               "told": c_told, "clifin": c_clifin, "download": c_download, "upload": c_upload}
     for name, func in clients.items():
         p = sub.add_parser(name)
         p.add_argument("host")
@@ -418,6 +450,7 @@ def main():
         p.add_argument("--joins", type=int, default=0)
         p.add_argument("--until")
         p.add_argument("--bytes", type=int, default=20000000)
+        p.add_argument("--count", type=int, default=300)
         p.add_argument("-o", "--output")
         p.set_defaults(func=func)
     args = top.parse_args()
