@@ -60,7 +60,7 @@ bars() {
 	}' "$sample_log"
 }
 
-# fetch NAME CURL-PREFIX...: a download, compared with the original
+# fetch BYTES CURL-COMMAND...: a download, compared with the original
 fetch() {
 	local size=$1 out=$LAB_TMP/out/demo
 	shift
