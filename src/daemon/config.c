@@ -266,7 +266,7 @@ static void unknown_key(struct config_parser *p, const char *name)
 		snprintf(hint, sizeof(hint), ", did you mean \"%s\"?", similar);
 	for (k = config_keys; k->name; k++)
 		if (!strcmp(k->name, name))
-			snprintf(elsewhere, sizeof(elsewhere), ", it belongs into %s",
+			snprintf(elsewhere, sizeof(elsewhere), ", it belongs in %s",
 				 k->sections & CONFIG_SERVICE ? "[service NAME]" :
 				 k->sections & CONFIG_MPTCP ? "[mptcp]" :
 				 k->sections & CONFIG_ENDPOINT ? "[endpoint NAME]" : "[proxy]");

@@ -340,7 +340,7 @@ START_TEST(test_service_mistakes)
 		    "source, versions, checksum, timestamps, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, "
 		    "upstream, proxy_protocol");
-	bad_service("queue = 1", "queue: no such key here, it belongs into [proxy]; allowed: "
+	bad_service("queue = 1", "queue: no such key here, it belongs in [proxy]; allowed: "
 		    "handshake, source, versions, checksum, timestamps, max_subflows, congestion_control, scheduler, join_service, "
 		    "address, port, upstream, proxy_protocol");
 	bad(WEB "handshake = accept-first\n    now\n    or never\n",
@@ -470,7 +470,7 @@ START_TEST(test_endpoint_mistakes)
 		     "\"10.0.0.7:0\" has the port 0; allowed: ADDRESS, ADDRESS:PORT or "
 		     "[ADDRESS]:PORT");
 	bad_endpoint("address = 198.51.100.7\nupstream = original", "6: [endpoint lte] upstream: no "
-		     "such key here, it belongs into [service NAME]; allowed: address, port, local, "
+		     "such key here, it belongs in [service NAME]; allowed: address, port, local, "
 		     "backup");
 	bad_endpoint("address = 198.51.100.7\n[endpoint lte]\n", "6: [endpoint lte] was begun on "
 		     "line 4 already");
