@@ -172,10 +172,14 @@ static struct port_span collect_ports(const struct ruleset_config *c)
 		if (!s->upstream_original)
 			span_add(&span, s->upstream.port, s->upstream.port);
 	}
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		if (c->endpoints[i].ep.local.port)
-			span_add(&span, c->endpoints[i].ep.local.port,
-				 c->endpoints[i].ep.local.port);
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct mptcp_endpoint *e = &c->endpoints[i].ep;
+		/* A NAT that is said to change the address only leaves the port as it is. */
+		uint16_t port = e->local.port ? e->local.port : e->announced.port;
+
+		if (port)
+			span_add(&span, port, port);
+	}
 	return span;
 }
 

@@ -250,12 +250,16 @@ START_TEST(port_masks)
 	s->upstream_original = false;
 	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:8443", &s->upstream), 0);
 	expect_ports("and 0xc000 == 0x0000");
-	/* An endpoint without a port takes joins at the services' own. */
+	/* An endpoint without a port takes joins at the services' own, */
 	ck_assert_int_eq(ip_endpoint_parse("198.51.100.7:1", &endpoint.ep.local), 0);
 	endpoint.ep.local.port = 0;
 	config.endpoints = &endpoint;
 	config.endpoint_count = 1;
 	expect_ports("and 0xc000 == 0x0000");
+	/* or where clients are told that it is. */
+	endpoint.ep.announced.port = 20000;
+	expect_ports("and 0x8000 == 0x0000");
+	endpoint.ep.announced.port = 443;
 	endpoint.ep.local.port = 20000;
 	expect_ports("and 0x8000 == 0x0000");
 	add("192.0.2.1", 1, 65535);
