@@ -132,11 +132,11 @@ static void send_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_u
 {
 	uint32_t span = tcp_rec_span(r);
 
-	if (tc->recovery != TCP_RECOVERY_NONE) {
-		if (!tc->undo_us)
-			tc->undo_us = now_us;
+	if (tc->recovery != TCP_RECOVERY_NONE && !tc->undo_us)
+		tc->undo_us = now_us;
+	/* A probe after the episode, too: its DSACK must not stand for another's. */
+	if (tc->recovery != TCP_RECOVERY_NONE || tc->undo_possible)
 		tc->undo_retrans += span;
-	}
 	tc->prr_out += span;
 	tcp_rec_mark_sent_again(tc, r, now_us);
 	tcp_pace_spend(tc, span);

@@ -148,9 +148,11 @@ static bool needless(struct tcp_conn *tc, const struct tcp_ack *a)
 		return false;
 	/*
 	 * Eifel detection: the ACK echoes a segment from before the retransmission.  It must
-	 * be one of this episode: what an earlier one repeated answers with its own time.
+	 * be one of this episode: what an earlier one repeated answers with its own time, and
+	 * what is repeated later is a probe.
 	 */
-	if (a->advanced && a->has_ecr && tc->undo_us && a->head_again_us >= tc->undo_us &&
+	if (tc->recovery != TCP_RECOVERY_NONE && a->advanced && a->has_ecr && tc->undo_us &&
+	    a->head_again_us >= tc->undo_us &&
 	    seq32_lt(a->ecr, tcp_ts_now(tc, a->head_again_us)))
 		return true;
 	/* Every byte sent again in this episode was reported as a duplicate. */

@@ -338,6 +338,67 @@ START_TEST(dsack_of_a_probe_is_no_undo)
 }
 END_TEST
 
+/*
+ * Nor is it when the loss has been repaired: the probe is none of what that sent again, and takes
+ * no reduction back that was needed.
+ */
+START_TEST(dsack_of_a_later_probe_is_no_undo)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	/* Much later an ACK is late, and both copies arrive. */
+	now += 10 * SEC;
+	send_data(1460);
+	fire();
+	expect(TCP_ACK, SEQ(10), 1, 1460);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	now += 1 * MS;
+	input(seg(TCP_ACK, 1, SEQ(11), 0));
+	now += 9 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(11), 0), SEQ(10), SEQ(11)));
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
+/* The same by timestamps: the ACK echoes a segment from before the probe. */
+START_TEST(eifel_leaves_out_a_later_probe)
+{
+	uint32_t ecr;
+
+	setup();
+	establish_from(with_ts(syn(), 1000, 0));
+	for (int i = 0; i < 10; i++)
+		send_data(1448);
+	ecr = tcp_ts_now(&tc, now);
+	now += 10 * MS;
+	input(with_ts(with_sack(seg(TCP_ACK, 1, 1, 0), TSEQ(1), TSEQ(4)), 1001, ecr));
+	expect(TCP_ACK, TSEQ(0), 1, 1448);
+	ecr = tcp_ts_now(&tc, now);
+	now += 10 * MS;
+	input(with_ts(seg(TCP_ACK, 1, TSEQ(10), 0), 1002, ecr));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	now += 10 * SEC;
+	send_data(1448);
+	ecr = tcp_ts_now(&tc, now);
+	fire();
+	expect(TCP_ACK, TSEQ(10), 1, 1448);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	now += 1 * MS;
+	input(with_ts(seg(TCP_ACK, 1, TSEQ(11), 0), 1003, ecr));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
 /* Section 6.2, step 4: a DSACK widens the window, but not without reordering ... */
 START_TEST(dsack_widens_window)
 {
@@ -438,5 +499,6 @@ UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo,
 	  dsack_undo_by_an_overtaken_ack, bad_sack_blocks, reneging, tail_probe,
 	  tail_probe_of_a_super_segment, tail_probe_found_a_loss, tail_probe_of_new_data,
 	  tail_probe_waits_for_a_round_trip, tail_probe_falls_back, dsack_tells_of_reordering,
-	  dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, eifel_compares_the_same_segment,
+	  dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
+	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe,
 	  dsack_widens_window, dsack_of_a_copy, timeout_spares_what_is_young)
