@@ -89,7 +89,7 @@ struct cubic {
 	struct cubic_epoch now, prior;
 	struct hystart hystart;
 	float fraction;
-	uint64_t last_ack_us;
+	uint64_t last_ack_us;           /* or until when the curve has been moved */
 } __attribute__((may_alias));
 
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_conn *)0)->cc_state), "cc_state");
@@ -285,6 +285,7 @@ static void cubic_on_undo(struct tcp_conn *tc, uint64_t now_us)
 	/* The curve stood still meanwhile. */
 	if (c->now.start_us && c->last_ack_us && now_us > c->last_ack_us)
 		c->now.start_us += now_us - c->last_ack_us;
+	c->last_ack_us = now_us;
 }
 
 static void cubic_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us)
@@ -296,6 +297,8 @@ static void cubic_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us
 		if (c->now.start_us > now_us)
 			c->now.start_us = now_us;
 	}
+	/* Not again with the next ACK: the epoch would begin in the future. */
+	c->last_ack_us = now_us;
 	tcp_cc_restart(tc);
 }
 

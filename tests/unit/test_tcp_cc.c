@@ -185,6 +185,55 @@ START_TEST(cubic_undo_and_idle)
 }
 END_TEST
 
+/*
+ * A little is sent after a pause, and then much (section 5.8): the curve goes on where it stood.
+ * The pause is time without a need for the window, too, but not twice.
+ */
+START_TEST(cubic_little_after_a_pause)
+{
+	uint32_t before;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	loss();
+	for (int i = 0; i < 30; i++)
+		round_trip();
+	before = tc.cwnd_bytes;
+	now += 10000000;
+	tc.cfg.cc->on_idle(&tc, now, 10000000);
+	now += RTT;
+	ack(MSS, false);
+	ck_assert_uint_eq(tc.cwnd_bytes, before);
+	for (int i = 0; i < 3; i++)
+		round_trip();
+	ck_assert_uint_ge(tc.cwnd_bytes, before);
+	ck_assert_uint_lt(tc.cwnd_bytes, before + 60 * MSS);
+}
+END_TEST
+
+/* The same of a needless reduction, which lets the curve stand still. */
+START_TEST(cubic_little_after_an_undo)
+{
+	uint32_t before;
+
+	begin("cubic", 1000);
+	tc.ssthresh_bytes = 1000 * MSS;
+	loss();
+	round_trip();
+	before = tc.cwnd_bytes;
+	tc.cfg.cc->on_rto(&tc, now);
+	now += 3000000;
+	tc.cfg.cc->on_undo(&tc, now);
+	tc.ssthresh_bytes = 700 * MSS;
+	now += RTT;
+	ack(MSS, false);
+	for (int i = 0; i < 3; i++)
+		round_trip();
+	ck_assert_uint_ge(tc.cwnd_bytes, before);
+	ck_assert_uint_lt(tc.cwnd_bytes, before + 80 * MSS);
+}
+END_TEST
+
 /* After a timeout the curve begins where slow start ends, with K = 0 (section 4.8). */
 START_TEST(cubic_timeout)
 {
@@ -249,4 +298,5 @@ START_TEST(hystart)
 END_TEST
 
 UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
-	  cubic_friendly, cubic_undo_and_idle, cubic_timeout, hystart)
+	  cubic_friendly, cubic_undo_and_idle, cubic_little_after_a_pause,
+	  cubic_little_after_an_undo, cubic_timeout, hystart)
