@@ -315,9 +315,11 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 			s.cwnd_limited = true;
 		tc->cfg.cc->on_ack(tc, &s);
 	}
-	/* Keeps the comparison with recovery_end meaningful however much is sent. */
+	/* Keeps comparisons with both meaningful however much is sent. */
 	if (tc->recovery == TCP_RECOVERY_NONE && seq32_lt(tc->recovery_end, tc->snd_una))
 		tc->recovery_end = tc->snd_una - 1;
+	if (seq32_lt(tc->ecn_end, tc->snd_una))
+		tc->ecn_end = tc->snd_una - 1;
 }
 
 void tcp_recovery_reorder_timeout(struct tcp_conn *tc, uint64_t now_us)

@@ -191,6 +191,27 @@ START_TEST(sender_reduces_once)
 }
 END_TEST
 
+/* The last reduction may be more than half of the sequence space ago, or there was none. */
+START_TEST(sender_reduces_after_gigabytes)
+{
+	establish_ecn();
+	while (sent < (1ull << 31) + (1 << 24)) {
+		uint32_t len = tcp_send_room(&tc);
+
+		send_data(len < 65000 ? len : 65000);
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, 1 + (uint32_t)sent, 0));
+		expect_nothing();
+	}
+	ck_assert_uint_eq(COUNT(TCP_ECN_CWR), 0);
+	send_data(1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK | TCP_ECE, 1, 1 + (uint32_t)sent, 0));
+	ck_assert_uint_eq(COUNT(TCP_ECN_CWR), 1);
+	finish();
+}
+END_TEST
+
 /* Marked and lost in one window: one reduction; what is sent again is not ECN-capable. */
 START_TEST(loss_while_reducing)
 {
@@ -276,5 +297,6 @@ START_TEST(only_new_data_is_capable)
 END_TEST
 
 UNIT_MAIN("tcp ecn", passive_negotiation, passive_repeated_syn, active_negotiation,
-	  active_repeated_syn, receiver_echoes, sender_reduces_once, loss_while_reducing,
-	  loss_answers_marks, only_new_data_is_capable)
+	  active_repeated_syn, receiver_echoes, sender_reduces_once,
+	  sender_reduces_after_gigabytes, loss_while_reducing, loss_answers_marks,
+	  only_new_data_is_capable)
