@@ -48,12 +48,13 @@ uint32_t tcp_cc_slow_start_hystart(struct tcp_conn *tc, struct hystart *h,
 	if (tc->cwnd_bytes >= tc->ssthresh_bytes)
 		return s->cwnd_limited ? s->acked_bytes : 0;
 	divisor = hystart_ack(h, tc->snd_una, tc->snd_nxt, s->rtt_us);
+	/* It is said once only: whether or not the window may grow. */
+	if (!divisor)
+		tc->ssthresh_bytes = tc->cwnd_bytes;
 	if (!s->cwnd_limited)
 		return 0;
-	if (!divisor) {
-		tc->ssthresh_bytes = tc->cwnd_bytes;
+	if (!divisor)
 		return s->acked_bytes;
-	}
 	return tcp_cc_slow_start(tc, s->acked_bytes / divisor);
 }
 

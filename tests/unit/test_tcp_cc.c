@@ -13,6 +13,7 @@
 
 static struct tcp_conn tc;
 static uint64_t now;
+static uint32_t rtt_us;                 /* that ACKs measure */
 
 static void begin(const char *name, uint32_t segments)
 {
@@ -26,12 +27,13 @@ static void begin(const char *name, uint32_t segments)
 	tc.cwnd_bytes = segments * MSS;
 	tc.ssthresh_bytes = UINT32_MAX;
 	now = 1000000;
+	rtt_us = RTT;
 	tc.cfg.cc->init(&tc, now);
 }
 
 static void ack(uint32_t len, bool limited)
 {
-	struct tcp_ack_sample s = { .now_us = now, .acked_bytes = len, .rtt_us = RTT,
+	struct tcp_ack_sample s = { .now_us = now, .acked_bytes = len, .rtt_us = rtt_us,
 				    .prior_flight_bytes = tc.cwnd_bytes,
 				    .cwnd_limited = limited };
 
@@ -297,6 +299,25 @@ START_TEST(hystart)
 }
 END_TEST
 
+/* Out of slow start also when the last of the rounds does not need the window (section 4.2). */
+START_TEST(hystart_out_unlimited)
+{
+	begin("cubic", 20);
+	for (int i = 0; i < 3; i++)
+		round_trip();
+	rtt_us = 2 * RTT;
+	round_trip();
+	round_trip();
+	ck_assert_uint_eq(tc.ssthresh_bytes, UINT32_MAX);
+	for (uint32_t i = 0; i < 6 * tc.cwnd_bytes / MSS; i++) {
+		now += RTT / 10;
+		ack(MSS, false);
+	}
+	ck_assert_uint_eq(tc.ssthresh_bytes, tc.cwnd_bytes);
+}
+END_TEST
+
 UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
 	  cubic_friendly, cubic_undo_and_idle, cubic_little_after_a_pause,
-	  cubic_little_after_an_undo, cubic_timeout, hystart)
+	  cubic_little_after_an_undo, cubic_timeout, hystart,
+	  hystart_out_unlimited)
