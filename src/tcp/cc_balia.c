@@ -74,13 +74,14 @@ static void balia_on_loss(struct tcp_conn *tc, uint64_t now_us)
 		a = ALPHA_LOSS_MAX;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * (1 - a / 2));
 	balia(tc)->fraction = 0;
-	balia(tc)->hystart.done = true;
+	hystart_reduced(&balia(tc)->hystart);
 }
 
 static void balia_on_undo(struct tcp_conn *tc, uint64_t now_us)
 {
 	(void)now_us;
 	balia(tc)->fraction = 0;
+	hystart_undo(&balia(tc)->hystart);
 }
 
 static void balia_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us)

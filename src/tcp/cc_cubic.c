@@ -251,7 +251,7 @@ static void cubic_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	else if (c->now.clear_losses < UINT8_MAX)
 		c->now.clear_losses++;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes * CUBIC_BETA);
-	c->hystart.done = true;
+	hystart_reduced(&c->hystart);
 }
 
 static void cubic_on_ecn(struct tcp_conn *tc, uint64_t now_us)
@@ -282,6 +282,7 @@ static void cubic_on_undo(struct tcp_conn *tc, uint64_t now_us)
 	struct cubic *c = cubic(tc);
 
 	c->now = c->prior;
+	hystart_undo(&c->hystart);
 	/* The curve stood still meanwhile. */
 	if (c->now.start_us && c->last_ack_us && now_us > c->last_ack_us)
 		c->now.start_us += now_us - c->last_ack_us;

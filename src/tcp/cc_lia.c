@@ -58,13 +58,14 @@ static void lia_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	(void)now_us;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes / 2.0);
 	lia(tc)->fraction = 0;
-	lia(tc)->hystart.done = true;
+	hystart_reduced(&lia(tc)->hystart);
 }
 
 static void lia_on_undo(struct tcp_conn *tc, uint64_t now_us)
 {
 	(void)now_us;
 	lia(tc)->fraction = 0;
+	hystart_undo(&lia(tc)->hystart);
 }
 
 static void lia_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us)

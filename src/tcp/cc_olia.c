@@ -114,7 +114,7 @@ static void olia_on_loss(struct tcp_conn *tc, uint64_t now_us)
 	o->since_bytes = 0;
 	tcp_cc_set_ssthresh(tc, tc->cwnd_bytes / 2.0);
 	o->fraction = 0;
-	o->hystart.done = true;
+	hystart_reduced(&o->hystart);
 }
 
 static void olia_on_undo(struct tcp_conn *tc, uint64_t now_us)
@@ -123,6 +123,7 @@ static void olia_on_undo(struct tcp_conn *tc, uint64_t now_us)
 	/* There was no loss, so the two stretches are one. */
 	olia(tc)->since_bytes += olia(tc)->between_bytes;
 	olia(tc)->fraction = 0;
+	hystart_undo(&olia(tc)->hystart);
 }
 
 static void olia_on_idle(struct tcp_conn *tc, uint64_t now_us, uint64_t idle_us)

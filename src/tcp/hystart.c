@@ -65,3 +65,14 @@ unsigned hystart_ack(struct hystart *h, uint32_t ack, uint32_t snd_nxt, uint32_t
 	}
 	return h->css ? CSS_GROWTH_DIVISOR : 1;
 }
+
+void hystart_reduced(struct hystart *h)
+{
+	h->was_done = h->done;
+	h->done = true;
+}
+
+void hystart_undo(struct hystart *h)
+{
+	h->done = h->was_done;
+}

@@ -17,6 +17,7 @@ struct hystart {
 	uint8_t css_rounds;
 	bool css;                       /* in Conservative Slow Start */
 	bool done;
+	bool was_done;                  /* before the last reduction */
 };
 
 /* Begins with the round that what is sent up to `snd_nxt` makes up. */
@@ -26,5 +27,8 @@ void hystart_init(struct hystart *h, uint32_t snd_nxt);
  * divisor of growth: 1 in slow start, 4 in CSS, 0 when slow start is to end now.
  */
 unsigned hystart_ack(struct hystart *h, uint32_t ack, uint32_t snd_nxt, uint32_t rtt_us);
+/* The window was reduced: slow start has ended.  hystart_undo(): it was not needed. */
+void hystart_reduced(struct hystart *h);
+void hystart_undo(struct hystart *h);
 
 #endif

@@ -317,7 +317,39 @@ START_TEST(hystart_out_unlimited)
 }
 END_TEST
 
+/* A needless reduction does not end it for good: slow start goes on, and so does the watch. */
+START_TEST(hystart_after_undo)
+{
+	static const char *const names[] = { "cubic", "lia", "olia", "balia" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		begin(names[i], 20);
+		round_trip();
+		tc.cfg.cc->on_rto(&tc, now);
+		tc.cfg.cc->on_undo(&tc, now);
+		tc.ssthresh_bytes = UINT32_MAX;
+		round_trip();
+		rtt_us = 2 * RTT;
+		for (int r = 0; r < 8; r++)
+			round_trip();
+		ck_assert_msg(tc.ssthresh_bytes < UINT32_MAX, "%s", names[i]);
+		/* A true one does. */
+		begin(names[i], 20);
+		round_trip();
+		loss();
+		tc.cfg.cc->on_rto(&tc, now);
+		tc.cfg.cc->on_undo(&tc, now);
+		tc.ssthresh_bytes = UINT32_MAX;
+		round_trip();
+		rtt_us = 2 * RTT;
+		for (int r = 0; r < 8; r++)
+			round_trip();
+		ck_assert_msg(tc.ssthresh_bytes == UINT32_MAX, "%s", names[i]);
+	}
+}
+END_TEST
+
 UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
 	  cubic_friendly, cubic_undo_and_idle, cubic_little_after_a_pause,
 	  cubic_little_after_an_undo, cubic_timeout, hystart,
-	  hystart_out_unlimited)
+	  hystart_out_unlimited, hystart_after_undo)
