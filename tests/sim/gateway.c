@@ -503,16 +503,19 @@ static void fire(struct sim_timer *t)
 	turn(g);
 }
 
-/* With which worker a packet comes in. */
+/* With which worker a packet comes in.  The rules go by the client's end, which an ICMP error
+ * quotes as the destination. */
 static struct proxy *lander(struct gateway *g, const struct sim_packet *sp)
 {
+	const struct ip_endpoint *client;
 	struct packet p;
 
 	if (!g->workers)
 		return NULL;
-	if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP)
+	if (packet_parse(sp->data, sp->len, &p) || p.kind == PACKET_OTHER)
 		return g->worker[0].proxy;
-	return g->worker[(p.tuple.src.port + p.tuple.src.addr.b[15]) % g->workers].proxy;
+	client = p.kind == PACKET_TCP ? &p.tuple.src : &p.tuple.dst;
+	return g->worker[(client->port + client->addr.b[15]) % g->workers].proxy;
 }
 
 void gateway_receive(void *ctx, struct list *batch)
