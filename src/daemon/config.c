@@ -8,7 +8,8 @@
  * line that the library's handler never got to see is a syntax error.
  *
  * A key that begins a line always begins a new value; indented lines without `=` go on
- * the list above them.  Values are checked by the setters of config_key.c; what a service
+ * the list above them.  The library sees no comments: it would take those of such lines
+ * for a part of the list.  Values are checked by the setters of config_key.c; what a service
  * does not set is filled in from [mptcp] and [proxy] at the end of the file.
  */
 #include "daemon/config_impl.h"
@@ -97,7 +98,7 @@ const char *config_similar(const char *text, const char *const *names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		unsigned d = distance(text, names[i]);
 
-		if (d < least && d < strlen(names[i])) {
+		if (d < least && 2 * d <= strlen(names[i])) {
 			least = d;
 			best = names[i];
 		}
@@ -352,6 +353,17 @@ static void flush_unread(struct config_parser *p)
 	p->unread = false;
 }
 
+/* Where the text of a line ends: before white space, and a comment behind that. */
+static const char *text_end(const char *start, const char *end)
+{
+	for (const char *c = start; c < end; c++)
+		if (*c == ';' && c > start && isspace((unsigned char)c[-1]))
+			end = c;
+	while (end > start && isspace((unsigned char)end[-1]))
+		end--;
+	return end;
+}
+
 /*
  * libinih: the next line, at most `num` bytes with the final NUL, as fgets().  What the
  * library need not see is replaced by an empty line.
@@ -373,8 +385,7 @@ static char *read_line(char *str, int num, void *stream)
 	p->line++;
 	for (start = text; start < end && isspace((unsigned char)*start); start++)
 		;
-	while (end > start && isspace((unsigned char)end[-1]))
-		end--;
+	end = text_end(start, end);
 
 	strcpy(str, "\n");
 	if (start == end || *start == ';' || *start == '#')

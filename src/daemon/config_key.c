@@ -165,22 +165,23 @@ static int set_memory(struct config_parser *p, const char *value)
 {
 	static const char suffixes[] = "KMGT";
 	const char *end, *suffix;
+	unsigned shift = 0;
 	uint64_t n;
 
 	if (!*value)
 		return not_a_value(p, value);
-	end = number(value, false, UINT64_MAX >> 41, &n);
+	end = number(value, false, UINT64_MAX, &n);
 	if (!end)
 		return config_refuse(p, "\"%.100s\" is not a size", value);
 	if (*end) {
 		suffix = strchr(suffixes, toupper((unsigned char)*end));
 		if (!suffix || end[1])
 			return config_refuse(p, "\"%.100s\" is not a size", value);
-		n <<= 10 * (suffix - suffixes + 1);
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
 	}
-	if (n < (8u << 20) || n > SIZE_MAX / 2)
+	if (n > (SIZE_MAX / 2) >> shift || n << shift < (8u << 20))
 		return config_refuse(p, "%s is out of range", value);
-	p->config->proxy.memory_bytes = (size_t)n;
+	p->config->proxy.memory_bytes = (size_t)(n << shift);
 	return 0;
 }
 
@@ -335,7 +336,8 @@ static int set_versions(struct config_parser *p, const char *value)
 	char item[64];
 	const char *at = value;
 
-	c->versions = 0;
+	if (!p->continuation)
+		c->versions = 0;
 	while ((at = list_item(at, item, sizeof(item)))) {
 		if (strcmp(item, "0") && strcmp(item, "1"))
 			return not_a_value(p, item);

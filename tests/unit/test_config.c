@@ -213,6 +213,57 @@ START_TEST(test_everything)
 }
 END_TEST
 
+START_TEST(test_memory)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} sizes[] = {
+		{ "8M", 8u << 20 }, { "8388608", 8u << 20 }, { "1073741824", 1u << 30 },
+		{ "8388608K", 8ull << 30 }, { "3000000000", 3000000000ull },
+		{ "8388607T", 8388607ull << 40 },
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct config *c;
+
+		snprintf(text, sizeof(text), "[proxy]\nmemory = %s\n" WEB, sizes[i].text);
+		c = good(text);
+		ck_assert_uint_eq(c->proxy.memory_bytes, sizes[i].bytes);
+		config_free(c);
+	}
+}
+END_TEST
+
+/* A list over several lines, each of which may have a comment. */
+START_TEST(test_commented_lists)
+{
+	struct config *c = good(
+		"[mptcp]\n"
+		"versions = 1, ; of today\n"
+		"           0  ; of old\n"
+		"[service web]\n"
+		"address = 192.0.2.1, ; one\n"
+		"; between\n"
+		"\t192.0.2.2 ; another\n"
+		"port = 80,\n"
+		"       443,\t; TLS = on\n"
+		"\n"
+		"       8080 ; 8081\n");
+	const struct proxy_service *s = &c->proxy.services[0];
+
+	ck_assert_uint_eq(s->mptcp.versions, MPTCP_VERSION_BIT(0) | MPTCP_VERSION_BIT(1));
+	ck_assert_uint_eq(s->prefix_count, 2);
+	ck_assert_uint_eq(s->port_count, 3);
+	ck_assert_uint_eq(s->ports[2].last, 8080);
+	config_free(c);
+	bad("[service web]\naddress = 192.0.2.1,\n  192.0.2.2;x\nport = 80\n",
+	    "f:3: [service web] address: \"192.0.2.2;x\" is not an address; allowed: ADDRESS or "
+	    "ADDRESS/LENGTH, IPv4 or IPv6, separated by commas\n");
+}
+END_TEST
+
 START_TEST(test_proxy_mistakes)
 {
 	bad_proxy("workers = 65",
@@ -236,6 +287,10 @@ START_TEST(test_proxy_mistakes)
 		  "with K, M, G or T");
 	bad_proxy("memory = 4M",
 		  "memory: 4M is out of range; allowed: 8M or more, as bytes or with K, M, G or T");
+	bad_proxy("memory = 8388607", "memory: 8388607 is out of range; allowed: 8M or more, as "
+		  "bytes or with K, M, G or T");
+	bad_proxy("memory = 16777216T", "memory: 16777216T is out of range; allowed: 8M or more, "
+		  "as bytes or with K, M, G or T");
 	bad_proxy("handshake = first", "handshake: \"first\" is not a value of this key; "
 		  "allowed: connect-first or accept-first");
 	bad_proxy("step_aside = learn",
@@ -540,6 +595,16 @@ START_TEST(test_all_told)
 }
 END_TEST
 
+/* What is like no key gets no proposal. */
+START_TEST(test_proposals)
+{
+	ck_assert_ptr_null(parse("[proxy]\nmrak = 1\n" WEB));
+	ck_assert_ptr_nonnull(strstr(messages, "did you mean \"mark\"?"));
+	ck_assert_ptr_null(parse("[proxy]\nfoo = 1\n" WEB));
+	ck_assert_ptr_null(strstr(messages, "did you mean"));
+}
+END_TEST
+
 START_TEST(test_restart_keys)
 {
 	struct config *a = good(WEB);
@@ -629,6 +694,7 @@ START_TEST(test_documented)
 }
 END_TEST
 
-UNIT_MAIN("config", test_defaults, test_everything, test_proxy_mistakes, test_mptcp_mistakes,
+UNIT_MAIN("config", test_defaults, test_everything, test_memory, test_commented_lists,
+	  test_proxy_mistakes, test_mptcp_mistakes,
 	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_endpoints, test_endpoint_mistakes, test_overlap,
-	  test_all_told, test_restart_keys, test_overrides_documented, test_documented)
+	  test_all_told, test_proposals, test_restart_keys, test_overrides_documented, test_documented)
