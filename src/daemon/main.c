@@ -2,10 +2,11 @@
 /*
  * mptcp-proxyd: options, start, reload, end.
  *
- * Order at start: configuration, privileges, the helper that runs nft, workers (queues and
- * device), control socket, return routes, the threads, and the ruleset last, because from
- * then on packets come; when all is there, the filter of system calls.  The end is the
- * reverse.  Whatever fails at start is told in one line, and nothing is left behind.
+ * Order at start: configuration, privileges, the helper that runs nft, whether another daemon
+ * runs, workers (queues and device), control socket, return routes, the threads, and the
+ * ruleset last, because from then on packets come; when all is there, the filter of system
+ * calls.  The end is the reverse.  Whatever fails at start is told in one line, and nothing is
+ * left behind.
  *
  * The first thread has an event loop of its own, for signals, the control socket and the
  * watchdog, and has the workers do what concerns them, see io/crew.h.  struct daemon owns
@@ -39,6 +40,7 @@
 #include "io/addrwatch.h"
 #include "io/clock.h"
 #include "io/crew.h"
+#include "io/nfq.h"
 #include "io/worker.h"
 
 #define EXIT_USAGE 2
@@ -46,6 +48,11 @@
 /* Descriptors besides one for each server connection: the first thread's, and each worker's. */
 #define SPARE_FILES        64
 #define SPARE_FILES_WORKER 12
+/*
+ * The queue that a daemon holds as long as it lives, so that none begins beside it in the same
+ * network and replaces its rules.  The kernel takes it back, however the daemon ended.
+ */
+#define ALONE_QUEUE 0x4d50
 /* How long before drain_timeout ends systemd is told to wait on. */
 #define STOP_MARGIN_US 15000000ull
 /* How often to look whether draining is done. */
@@ -58,6 +65,7 @@ struct daemon {
 	const char *config_path;
 	struct config *config;
 	struct event_base *base;
+	struct nfq *alone;
 	struct crew *crew;
 	struct control *control;
 	struct addrwatch *addresses;
@@ -184,6 +192,24 @@ static void tell_file_limit(const struct config *c, uint32_t asked)
 	if (c->proxy.max_connections != asked)
 		log_warning("the limit of open files allows max_connections = %u, not %u (raise it "
 			    "with LimitNOFILE= or ulimit -n)", c->proxy.max_connections, asked);
+}
+
+/* Whether no other daemon runs.  0, or -errno with one line in `err`. */
+static int be_alone(struct daemon *d, char *err, size_t err_len)
+{
+	static struct counters unused;
+	const struct config *c = d->config;
+
+	/* Then a worker's own queue does it. */
+	if (c->queue <= ALONE_QUEUE && c->queue + c->workers > ALONE_QUEUE)
+		return 0;
+	d->alone = nfq_new(ALONE_QUEUE, &unused, err, err_len);
+	if (d->alone)
+		return 0;
+	if (errno == EBUSY)
+		snprintf(err, err_len, "another mptcp-proxyd runs in this network (it has NFQUEUE "
+			 "%u): one serves all", ALONE_QUEUE);
+	return -EBUSY;
 }
 
 /* ---- endpoints ------------------------------------------------------------------------ */
@@ -668,6 +694,9 @@ static int start(struct daemon *d, char *err, size_t err_len)
 		snprintf(err, err_len, "cannot start a process: %s", strerror(-ret));
 		return ret;
 	}
+	ret = be_alone(d, err, err_len);
+	if (ret)
+		return ret;
 	d->base = event_base_new();
 	if (!d->base) {
 		snprintf(err, err_len, "out of memory");
@@ -741,6 +770,7 @@ static void clean_up(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	remove_rules(d);
+	nfq_free(d->alone);
 	child_helper_stop();
 	sandbox_report();
 }

@@ -29,7 +29,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* A whole message, and so arranged that slots do not share cache sets. */
 #define SLOT_BYTES (68u * 1024 + 64)
@@ -169,14 +168,14 @@ fail_socket:
 fail_buffer:
 	free(q);
 fail_alloc:
-	/* The kernel answers EPERM when the queue belongs to another socket. */
-	if (ret == -EPERM && geteuid() == 0)
+	/* The kernel's answer when the queue belongs to another socket.  (That the process may
+	 * bind queues was found out before.) */
+	if (ret == -EPERM)
 		ret = -EBUSY;
 	snprintf(err, err_len, "cannot bind NFQUEUE %u: %s", number,
 		 ret == -EBUSY ? "in use by another process; [proxy] queue sets another number" :
-		 ret == -EPERM ? "in use by another process ([proxy] queue sets another number), or "
-				 "CAP_NET_ADMIN is missing" :
 		 strerror(-ret));
+	errno = -ret;
 	return NULL;
 }
 

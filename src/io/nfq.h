@@ -28,7 +28,7 @@ struct nfq_packet {
 /*
  * Binds queue `number`.  When it is full the kernel drops packets, also those that would pass:
  * most belong to flows that are proxied, and the server must not get these.  NULL on failure,
- * with one line in `err`.
+ * with one line in `err` and errno: EBUSY if another process has the queue.
  */
 struct nfq *nfq_new(uint16_t number, struct counters *counters, char *err, size_t err_len);
 void nfq_free(struct nfq *q);
