@@ -82,4 +82,23 @@ START_TEST(timers_of_a_subflow)
 }
 END_TEST
 
-UNIT_MAIN("mptcp/timers", timers_of_a_connection, timers_of_a_subflow)
+/* The data-level timer is TCP's in kind (RFC 6298, section 5.3): progress starts it anew. */
+START_TEST(data_ack_starts_the_data_timer_anew)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! write 30",
+		    "> a PA len 30 dss(A0 M0+30@1)",
+		    "+ 10ms",
+		    "< a A dss(a0)",                /* TCP has it all, the peer's stream nothing */
+		    "+ 400ms",
+		    "< a A dss(a10)",
+		    "+ 400ms",
+		    "? mp_rto 0",
+		    "+ 100ms",
+		    "? mp_rto 1",
+		    "> a PA len 20 dss(A0 M10+20@31)");
+}
+END_TEST
+
+UNIT_MAIN("mptcp/timers", timers_of_a_connection, timers_of_a_subflow,
+	  data_ack_starts_the_data_timer_anew)
