@@ -338,7 +338,8 @@ static inline void client_tuple(struct flow_tuple *tx, const char *from)
 {
 	memset(tx, 0, sizeof(*tx));
 	ck_assert_int_eq(ip_endpoint_parse(from, &tx->src), 0);
-	ck_assert_int_eq(ip_endpoint_parse("198.51.100.1:80", &tx->dst), 0);
+	ck_assert_int_eq(ip_endpoint_parse(*from == '[' ? "[2001:db8:1::1]:80" : "198.51.100.1:80",
+					   &tx->dst), 0);
 }
 
 static inline void client_write(void)

@@ -210,6 +210,42 @@ START_TEST(damaged_packets_of_ours_are_dropped)
 }
 END_TEST
 
+/* Of packets that cannot be parsed, those that belong to a flow of ours do not reach the server. */
+START_TEST(remains_of_our_packets_are_dropped)
+{
+	static const struct {
+		const char *client, *other;
+		size_t ip_len;
+		unsigned protocol_at;
+	} cases[] = {
+		{ "192.0.2.1:4000", "192.0.2.1:4001", 20, 9 },
+		{ "[2001:db8::1]:4000", "[2001:db8::1]:4001", 40, 6 },
+	};
+	uint8_t data[256];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const size_t ports_end = cases[i].ip_len + 4;
+
+		world_begin(PROXY_CONNECT_FIRST);
+		if (i)
+			ck_assert_int_eq(ip_prefix_parse("2001:db8:1::/48", &w.prefix), 0);
+		ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+		ck_assert_int_eq(give_capable(cases[i].client), PROXY_TAKE);
+		make_packet(data, cases[i].client, TCP_ACK, 1001, false, 0, 8);
+		ck_assert_int_eq(proxy_packet(w.proxy, data, ports_end, false, w.now), PROXY_TAKE);
+		ck_assert_int_eq(proxy_packet(w.proxy, data, ports_end - 1, false, w.now),
+				 PROXY_PASS_KEEP);
+		data[cases[i].protocol_at] = 17;
+		ck_assert_int_eq(proxy_packet(w.proxy, data, ports_end, false, w.now),
+				 PROXY_PASS_KEEP);
+		make_packet(data, cases[i].other, TCP_ACK, 1001, false, 0, 8);
+		ck_assert_int_eq(proxy_packet(w.proxy, data, ports_end, false, w.now),
+				 PROXY_PASS_KEEP);
+		world_end();
+	}
+}
+END_TEST
+
 START_TEST(limits_shed)
 {
 	world_begin(PROXY_CONNECT_FIRST);
@@ -1169,7 +1205,8 @@ END_TEST
 UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_silence,
 	  client_gives_up_while_connecting, handshake_is_bounded, source_may_be_the_gateway,
 	  others_are_passed, syns_that_cannot_be_served_pass,
-	  syn_with_data_passes_again_without, damaged_packets_of_ours_are_dropped, limits_shed,
+	  syn_with_data_passes_again_without, damaged_packets_of_ours_are_dropped,
+	  remains_of_our_packets_are_dropped, limits_shed,
 	  passed_syn_passes_again, ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
