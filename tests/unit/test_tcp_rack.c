@@ -43,6 +43,34 @@ START_TEST(three_sacked)
 }
 END_TEST
 
+/* Without SACK three duplicates tell of a loss (RFC 5681, section 3.2), counted since the ACK that
+ * they repeat. */
+START_TEST(three_duplicates)
+{
+	struct packet *p;
+
+	setup();
+	p = syn();
+	p->tcp.opt.sack_permitted = false;
+	establish_from(p);
+	for (int i = 0; i < 10; i++)
+		send_data(1460);
+	now += 10 * MS;
+	for (uint32_t n = 0; n < 2; n++) {
+		input(seg(TCP_ACK, 1, SEQ(n), 0));
+		input(seg(TCP_ACK, 1, SEQ(n), 0));
+		expect_nothing();
+	}
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	input(seg(TCP_ACK, 1, SEQ(1), 0));
+	expect_nothing();
+	input(seg(TCP_ACK, 1, SEQ(1), 0));
+	expect(TCP_ACK, SEQ(1), 1, 1460);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	finish();
+}
+END_TEST
+
 /* One SACK only: the loss is known when a quarter of the round trip has passed. */
 START_TEST(reordering_timer)
 {
@@ -495,7 +523,7 @@ START_TEST(timeout_spares_what_is_young)
 }
 END_TEST
 
-UNIT_MAIN("tcp rack", three_sacked, reordering_timer, reordering, dsack_undo,
+UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering, dsack_undo,
 	  dsack_undo_by_an_overtaken_ack, bad_sack_blocks, reneging, tail_probe,
 	  tail_probe_of_a_super_segment, tail_probe_found_a_loss, tail_probe_of_new_data,
 	  tail_probe_waits_for_a_round_trip, tail_probe_falls_back, dsack_tells_of_reordering,

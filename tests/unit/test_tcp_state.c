@@ -778,19 +778,72 @@ START_TEST(used_window_is_validated)
 }
 END_TEST
 
+/* `n` segments a round trip, each acknowledged. */
+static void use_segments(int rounds, uint32_t n)
+{
+	for (int i = 0; i < rounds; i++) {
+		uint32_t una = (uint32_t)sent + 1;
+
+		for (uint32_t k = 0; k < n; k++)
+			send_data(1460);
+		now += 10 * MS;
+		for (uint32_t k = 1; k <= n; k++)
+			input(seg(TCP_ACK, 1, una + k * 1460, 0));
+	}
+}
+
 START_TEST(window_grows_only_with_use)
 {
-	uint32_t cwnd;
-
-	establish();
-	cwnd = tc.cwnd_bytes;
-	for (int i = 0; i < 40; i++) {
-		send_data(1000);
-		now += 10 * MS;
-		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
-	}
-	ck_assert_uint_eq(tc.cwnd_bytes, cwnd);
+	setup();
+	cfg.pacing = false;
+	establish_from(syn());
+	ck_assert_uint_eq(tc.cwnd_bytes, 10 * 1460);
+	/* In slow start more than half of it is use enough. */
+	use_segments(40, 5);
+	ck_assert_uint_eq(tc.cwnd_bytes, 10 * 1460);
+	use_segments(40, 6);
+	ck_assert_uint_eq(tc.cwnd_bytes, 12 * 1460);
 	finish();
+}
+END_TEST
+
+static void fill_window(void)
+{
+	while (tcp_send_room(&tc) >= 1460)
+		send_data(1460);
+}
+
+/* What the window allows is sent, and acknowledged segment by segment `rtt_us` later. */
+static void keep_window_full(int rounds, uint64_t rtt_us)
+{
+	fill_window();
+	for (int i = 0; i < rounds; i++) {
+		uint32_t at = tc.snd_una - our_iss, end = tc.snd_nxt - our_iss;
+
+		now += rtt_us;
+		while (at != end) {
+			input(seg(TCP_ACK, 1, at += 1460, 0));
+			fill_window();
+		}
+	}
+}
+
+/* HyStart++ counts rounds from the first byte on, whatever its number is. */
+START_TEST(slow_start_ends_when_queues_grow)
+{
+	static const uint32_t numbers[] = { 0, 0x70000000u, 0x90000000u };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		setup();
+		cfg.pacing = false;
+		our_iss = numbers[i];
+		establish_from(syn());
+		keep_window_full(3, 10 * MS);
+		ck_assert_uint_eq(tc.ssthresh_bytes, UINT32_MAX);
+		keep_window_full(7, 30 * MS);
+		ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+		finish();
+	}
 }
 END_TEST
 
@@ -799,4 +852,4 @@ UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, act
 	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, overlap,
 	  receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
 	  abort_states, idle_window, loss_of_an_unused_window,
-	  used_window_is_validated, window_grows_only_with_use)
+	  used_window_is_validated, window_grows_only_with_use, slow_start_ends_when_queues_grow)
