@@ -523,12 +523,12 @@ size_t mptcp_memory(const struct mptcp_conn *conn)
 
 /* ---- input ------------------------------------------------------------------ */
 
-static bool others_active(const struct mptcp_subflow *sf)
+static bool others_usable(const struct mptcp_subflow *sf)
 {
 	const struct mptcp_subflow *other;
 
 	list_for_each(other, &sf->conn->subflows, link)
-		if (other != sf && other->state == MPTCP_SUBFLOW_ACTIVE && !other->reset_pending)
+		if (other != sf && mptcp_subflow_usable(other))
 			return true;
 	return false;
 }
@@ -564,9 +564,10 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {
 			/* The peer is done with this subflow; what it carries is still ours to
 			 * finish (RFC 8684, section 3.3.3).  The last one after a DATA_FIN stays
-			 * half open, as our stream does.  But a peer that may have fallen back
-			 * would take our FIN for the end of a stream that has not ended. */
-			if (conn->fin_known && !others_active(sf) && !conn->fin_sent) {
+			 * half open, as our stream does, also beside silent ones.  But a peer
+			 * that may have fallen back would take our FIN for the end of a stream
+			 * that has not ended. */
+			if (conn->fin_known && !others_usable(sf) && !conn->fin_sent) {
 				log_debug("conn %08x: the last subflow is half closed",
 					  conn->local_token);
 			} else if (mptcp_peer_may_fall_back(conn) && !conn->fin_sent) {

@@ -228,6 +228,30 @@ START_TEST(fins_on_all_subflows_leave_one_half_open)
 }
 END_TEST
 
+/* Another that is silent is no reason to close the one that works. */
+START_TEST(fin_beside_a_silent_subflow_leaves_our_half_open)
+{
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a A dss(a0) prio(backup)",
+		    "! write 10",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "+ 300ms",
+		    "> b PA seq 1 len 10 dss(A0 m0+10@1)",
+		    "+ 300ms",
+		    "> b PA seq 1 len 10 dss(A0 m0+10@1)",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "< a FA dss(a10 m0+1@0 F)",
+		    "> a A dss(a1)", "> b A dss(a1)",
+		    "! write 10 end",
+		    "> a PA len 10 dss(A1 M10+11@11 F)",
+		    "> a FA dss(A1 m20+1@0 F)",
+		    "< a A dss(a21)",
+		    "? state TIME_WAIT",
+		    "? no event reset",
+		    "> b FA dss(a1)");
+}
+END_TEST
+
 /* What a subflow had sent before it was closed is sent elsewhere if it falls silent. */
 START_TEST(silent_closing_subflow_hands_data_over)
 {
@@ -576,7 +600,8 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  last_ack_outlives_an_outage,
 	  data_after_the_end_is_dropped, data_fin_survives_its_subflow,
 	  fin_with_data_fin_leaves_our_half_open,
-	  fins_on_all_subflows_leave_one_half_open, silent_closing_subflow_hands_data_over,
+	  fins_on_all_subflows_leave_one_half_open,
+	  fin_beside_a_silent_subflow_leaves_our_half_open, silent_closing_subflow_hands_data_over,
 	  fin_without_data_fin_ends_one_subflow,
 	  fin_of_the_last_joined_subflow_waits_for_a_join,
 	  fin_of_the_only_subflow_is_no_end_of_stream,
