@@ -786,18 +786,32 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 }
 
+/* Has the RSTs that will end the connection say so. */
+static void fastclose_with_resets(struct mptcp_conn *conn)
+{
+	/* Version 0 has no MP_FASTCLOSE on a RST: it goes ahead of one (RFC 6824, section
+	 * 3.5), unless it was said before and nobody answered. */
+	struct mptcp_subflow *sf = conn->version || conn->fastclose_sent ? NULL
+									 : fastclose_carrier(conn);
+
+	if (sf)
+		sf->fastclose_due = true;
+	conn->fastclose_on_rst = conn->version && conn->peer_key_known;
+}
+
+void mptcp_give_up(struct mptcp_conn *conn, const char *why)
+{
+	fastclose_with_resets(conn);
+	mptcp_terminate(conn, why);
+}
+
 void mptcp_abort_now(struct mptcp_conn *conn, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
 
 	if (conn->state == MPTCP_CLOSED)
 		return;
-	/* Version 0 has no MP_FASTCLOSE on a RST: it goes ahead of one (RFC 6824, section
-	 * 3.5), unless it was said before and nobody answered. */
-	sf = conn->version || conn->fastclose_sent ? NULL : fastclose_carrier(conn);
-	if (sf)
-		sf->fastclose_due = true;
-	conn->fastclose_on_rst = conn->version && conn->peer_key_known;
+	fastclose_with_resets(conn);
 	list_for_each(sf, &conn->subflows, link)
 		sf->reset_pending = true;
 	mptcp_set_state(conn, MPTCP_CLOSED, "aborted");

@@ -24,6 +24,9 @@ struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct fl
 					uint64_t now_us);
 /* Ends the connection in every direction, with MPTCP_EVENT_RESET unless that breaks nothing. */
 void mptcp_terminate(struct mptcp_conn *conn, const char *why);
+/* The same where the peer does not know of it: the RSTs carry MP_FASTCLOSE (RFC 8684, section
+ * 3.5, option R), in version 0 an ACK before them. */
+void mptcp_give_up(struct mptcp_conn *conn, const char *why);
 /* Whether both streams have ended, and the peer has all of ours but for the end perhaps: what
  * comes now is no reset, as in TCP's LAST-ACK (RFC 9293, section 3.10.7.4). */
 bool mptcp_streams_done(const struct mptcp_conn *conn);

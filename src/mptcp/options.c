@@ -112,10 +112,11 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 	/* Both are of use only to a peer that speaks MPTCP on this subflow. */
 	if (conn->mode == MPTCP_MODE_FALLBACK || (!sf->join && conn->mode != MPTCP_MODE_MPTCP))
 		return 0;
-	if (sf->fail_pending && room >= 12)
-		n += fail(sf, out);
-	else if (conn->fastclose_on_rst && room >= 12)
+	/* Of a connection that ends, what failed in it does not matter. */
+	if (conn->fastclose_on_rst && room >= 12)
 		n += fastclose(conn, out);
+	else if (sf->fail_pending && room >= 12)
+		n += fail(sf, out);
 	if (conn->version == 1 && room >= n + 4) {
 		counter_inc(conn->env->counters, CNT_MP_TCPRST_OUT);
 		n += mptcp_option_build_tcprst(out + n, sf->reset_flags, sf->reset_reason);

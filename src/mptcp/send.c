@@ -349,7 +349,7 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 				tcp_request_ack(&sf->tcp); /* DATA_FIN rides on it */
 	if (conn->rto_unanswered >= DATA_RETRIES && !mptcp_send_held(conn, conn->snd_una)) {
 		/* TCP has nothing to give up for: DATA_FINs on ACKs are not answered. */
-		mptcp_terminate(conn, "no DATA_ACK");
+		mptcp_give_up(conn, "no DATA_ACK");
 		return;
 	}
 	if (conn->rto_unanswered < DATA_RETRIES)

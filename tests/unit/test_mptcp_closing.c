@@ -524,6 +524,26 @@ START_TEST(fastclose_at_once)
 }
 END_TEST
 
+/* Nobody answers our DATA_FIN: who gives up says so, too. */
+START_TEST(giving_up_is_told)
+{
+	for (uint8_t version = 0; version < 2; version++) {
+		SCRIPT_BEGIN(version, OPEN, JOIN_B, "! shutdown",
+			     "> a A dss(A0 m0+1@0 F)", "> b A dss(A0 m0+1@0 F)");
+		for (int s = 0; s < 3600 && script_.p.conn->state < MPTCP_CLOSED; s++) {
+			peer_clear(&script_.p);
+			peer_advance(&script_.p, 1000000);
+		}
+		if (version)
+			SCRIPT_LINES("> a RA fastclose tcprst(0)", "> b RA fastclose tcprst(0)");
+		else
+			SCRIPT_LINES("> a A fastclose", "> a RA", "> b RA");
+		SCRIPT_LINES("? event reset", "? event closed");
+		script_end();
+	}
+}
+END_TEST
+
 START_TEST(fastclose_that_is_not_sent_is_not_counted)
 {
 	for (uint8_t version = 0; version < 2; version++) {
@@ -610,6 +630,6 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
 	  fastclose_from_both_sides, fastclose_after_both_ends_breaks_nothing,
-	  joins_that_are_never_complete_keep_nothing, fastclose_at_once,
+	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, giving_up_is_told,
 	  fastclose_that_is_not_sent_is_not_counted, tcprst_with_any_reason,
 	  too_much_outstanding_data)

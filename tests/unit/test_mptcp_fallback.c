@@ -281,6 +281,14 @@ START_TEST(fastclose_goes_before_mp_fail)
 		    "< a PA len 5 dss(a0 m5+5@6 sum)",
 		    "! abort",
 		    "> a A fastclose");
+	/* On RSTs, too. */
+	SCRIPT_BEGIN(1, OPEN_SUM,
+		     "< a PA len 5 dss(a0 m0+5@1 badsum)",
+		     "> a A dss(A0) fail(0)",
+		     "< a PA len 5 dss(a0 m5+5@6 sum)");
+	mptcp_abort_now(script_.p.conn, script_.p.now_us);
+	SCRIPT_LINES("> a RA fastclose tcprst(0)");
+	script_end();
 }
 END_TEST
 
