@@ -401,6 +401,24 @@ START_TEST(several_are_removed_at_once)
 	       "! endpoints",
 	       "> a A dss(A0) add_addr(1 198.51.100.7)", "< a A add_addr(1 198.51.100.7 echo)",
 	       "> a A dss(A0) add_addr(2 198.51.100.8)", "< a A add_addr(2 198.51.100.8 echo)",
+/* While all others are silent, one whose address was gone for a while may be the one that works. */
+START_TEST(address_that_was_gone_is_used_if_nothing_else_answers)
+{
+	for (uint8_t version = 0; version < 2; version++) {
+		SCRIPT_BEGIN(version, OPEN, JOIN_ENDPOINT,
+			     "! endpoint 198.51.100.9 gone", "! endpoints",
+			     "> a A dss(A0) remove_addr(1)",
+			     "! write 100", "> a PA len 100 dss(A0 M0+100@1)");
+		for (int i = 0; i < 19; i++) {
+			peer_advance(&script_.p, 100000);
+			peer_clear(&script_.p);
+		}
+		SCRIPT_LINES("+ 100ms", "> b PA len 100 dss(A0 m0+100@1)", "< b A dss(a100)");
+		script_end();
+	}
+}
+END_TEST
+
 	       "+ 1s",
 	       "> a A dss(A0) add_addr(3 198.51.100.9)", "< a A add_addr(3 198.51.100.9 echo)",
 	       "! endpoints",
@@ -782,3 +800,4 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  changed_priority_is_told, endpoint_changes_its_priority,
 	  joins_to_the_first_address_are_forbidden, the_peers_c_flag_is_heeded,
 	  joins_under_way_are_bounded)
+	  address_that_was_gone_is_used_if_nothing_else_answers,
