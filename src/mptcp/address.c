@@ -176,6 +176,23 @@ static uint8_t joined_id(struct mptcp_conn *conn, const struct ip_addr *addr)
 	return new_id(conn);
 }
 
+/* The id that joins to the address have from before it was announced, or a new one.  It is not
+ * remembered beyond that: an address that comes back has another. */
+static uint8_t id_to_announce(struct mptcp_conn *conn, const struct ip_endpoint *local)
+{
+	struct mptcp_joined_address *joined = conn->addresses->joined;
+
+	for (unsigned i = 0; i < MPTCP_JOINED_MAX && !local->port; i++) {
+		if (joined[i].id && ip_addr_equal(&joined[i].addr, &local->addr)) {
+			uint8_t id = joined[i].id;
+
+			joined[i].id = 0;
+			return id;
+		}
+	}
+	return new_id(conn);
+}
+
 /* ---- ours ----------------------------------------------------------------------- */
 
 static void set_backups(struct mptcp_conn *conn, uint8_t id, bool backup, uint64_t now_us)
@@ -201,11 +218,11 @@ static void announce(struct mptcp_conn *conn, const struct mptcp_endpoint *e, ui
 	if (!conn->initial_withdrawn && leads_to(&conn->initial.dst, &e->local)) {
 		l->id = 0;
 		set_state(conn, l, MPTCP_ADDRESS_TOLD, now_us);
-		set_backups(conn, 0, e->backup, now_us);
 	} else {
-		l->id = new_id(conn);
+		l->id = id_to_announce(conn, &e->local);
 		set_state(conn, l, MPTCP_ADDRESS_WAITING, now_us);
 	}
+	set_backups(conn, l->id, e->backup, now_us);
 }
 
 /* Whether a subflow with another address of ours could take over. */
@@ -222,7 +239,7 @@ static bool others_usable(const struct mptcp_conn *conn, uint8_t id)
 static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, bool gone,
 		     uint64_t now_us)
 {
-	bool spare = others_usable(conn, l->id);
+	bool spare = others_usable(conn, l->id), unknown;
 	struct mptcp_subflow *sf;
 
 	if (!l->id)
@@ -242,10 +259,9 @@ static void withdraw(struct mptcp_conn *conn, struct mptcp_local_address *l, boo
 				mptcp_subflow_silent(sf, now_us);
 		}
 	}
-	/* What was never said need not be taken back. */
-	set_state(conn, l, l->state == MPTCP_ADDRESS_WAITING && !l->sent ? MPTCP_ADDRESS_FREE
-									 : MPTCP_ADDRESS_WITHDRAWN,
-		  now_us);
+	/* What the peer does not know need not be taken back. */
+	unknown = l->state == MPTCP_ADDRESS_WAITING && !l->sent && !has_subflow(conn, l->id);
+	set_state(conn, l, unknown ? MPTCP_ADDRESS_FREE : MPTCP_ADDRESS_WITHDRAWN, now_us);
 }
 
 void mptcp_set_endpoints(struct mptcp_conn *conn, const struct mptcp_endpoint *list, size_t count,

@@ -200,6 +200,27 @@ START_TEST(join_to_an_address_that_was_not_announced)
 }
 END_TEST
 
+/* One address has one id, whatever the peer learnt it from. */
+START_TEST(joined_address_keeps_its_id_when_it_is_announced)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! to b 198.51.100.9 80",
+		    "< b S join(2)", "> b SA join(1)", "< b A join", "> b A dss(A0)",
+		    "! endpoint 198.51.100.9 backup", "! endpoints",
+		    "> b A dss(A0) prio(backup)", "> a A dss(A0) add_addr(1 198.51.100.9)",
+		    "! to c 198.51.100.9 80",
+		    "< c S join(3)", "> c SA join(1 backup)", "< c A join", "> c A dss(A0)",
+		    "! endpoints", "> a A dss(A0) remove_addr(1)",
+		    "< b FA dss(a0)", "> b FA dss(A0)", "< b A dss(a0)",
+		    "< c FA dss(a0)", "> c FA dss(A0)", "< c A dss(a0)",
+		    "? subflows 1",
+		    /* Taken back, it has another. */
+		    "! endpoint 198.51.100.9", "! endpoints",
+		    "+ 250ms",
+		    "> a A dss(A0) add_addr(2 198.51.100.9)");
+}
+END_TEST
+
 /* The id of our address `host` in a join to it, as join number `n`. */
 static struct mptcp_subflow *join_to(struct peer *p, uint8_t host, unsigned n)
 {
@@ -380,6 +401,24 @@ START_TEST(withdrawn_address_is_used_if_nothing_else_is_left)
 }
 END_TEST
 
+/* While all others are silent, one whose address was gone for a while may be the one that works. */
+START_TEST(address_that_was_gone_is_used_if_nothing_else_answers)
+{
+	for (uint8_t version = 0; version < 2; version++) {
+		SCRIPT_BEGIN(version, OPEN, JOIN_ENDPOINT,
+			     "! endpoint 198.51.100.9 gone", "! endpoints",
+			     "> a A dss(A0) remove_addr(1)",
+			     "! write 100", "> a PA len 100 dss(A0 M0+100@1)");
+		for (int i = 0; i < 19; i++) {
+			peer_advance(&script_.p, 100000);
+			peer_clear(&script_.p);
+		}
+		SCRIPT_LINES("+ 100ms", "> b PA len 100 dss(A0 m0+100@1)", "< b A dss(a100)");
+		script_end();
+	}
+}
+END_TEST
+
 START_TEST(the_last_subflow_outlives_its_address)
 {
 	SCRIPT_BOTH(OPEN,
@@ -401,24 +440,6 @@ START_TEST(several_are_removed_at_once)
 	       "! endpoints",
 	       "> a A dss(A0) add_addr(1 198.51.100.7)", "< a A add_addr(1 198.51.100.7 echo)",
 	       "> a A dss(A0) add_addr(2 198.51.100.8)", "< a A add_addr(2 198.51.100.8 echo)",
-/* While all others are silent, one whose address was gone for a while may be the one that works. */
-START_TEST(address_that_was_gone_is_used_if_nothing_else_answers)
-{
-	for (uint8_t version = 0; version < 2; version++) {
-		SCRIPT_BEGIN(version, OPEN, JOIN_ENDPOINT,
-			     "! endpoint 198.51.100.9 gone", "! endpoints",
-			     "> a A dss(A0) remove_addr(1)",
-			     "! write 100", "> a PA len 100 dss(A0 M0+100@1)");
-		for (int i = 0; i < 19; i++) {
-			peer_advance(&script_.p, 100000);
-			peer_clear(&script_.p);
-		}
-		SCRIPT_LINES("+ 100ms", "> b PA len 100 dss(A0 m0+100@1)", "< b A dss(a100)");
-		script_end();
-	}
-}
-END_TEST
-
 	       "+ 1s",
 	       "> a A dss(A0) add_addr(3 198.51.100.9)", "< a A add_addr(3 198.51.100.9 echo)",
 	       "! endpoints",
@@ -784,11 +805,13 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  add_addr_waits_for_a_dss, foreign_echo_is_ignored, add_addr_fits_beside_timestamps,
 	  signal_does_not_swallow_a_data_ack, announcements_are_paced,
 	  add_addr_of_version_0, join_to_an_endpoint, join_through_a_nat,
-	  join_to_an_address_that_was_not_announced, repeated_joins_use_up_no_ids,
+	  join_to_an_address_that_was_not_announced,
+	  joined_address_keeps_its_id_when_it_is_announced, repeated_joins_use_up_no_ids,
 	  port_of_the_first_subflow_is_meant, address_of_the_first_subflow_is_not_announced,
 	  withdrawn_address_takes_its_subflows_along, subflow_of_a_withdrawn_address_is_closed,
 	  subflow_of_an_address_that_is_gone_is_reset,
 	  withdrawn_address_is_used_if_nothing_else_is_left,
+	  address_that_was_gone_is_used_if_nothing_else_answers,
 	  the_last_subflow_outlives_its_address, several_are_removed_at_once, unsaid_address_is_dropped_silently, address_that_comes_back,
 	  too_many_addresses_are_counted, received_add_addr_is_echoed, wrong_hmac_is_ignored,
 	  known_id_keeps_its_address, received_addresses_are_bounded, removed_address_is_probed,
@@ -800,4 +823,3 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  changed_priority_is_told, endpoint_changes_its_priority,
 	  joins_to_the_first_address_are_forbidden, the_peers_c_flag_is_heeded,
 	  joins_under_way_are_bounded)
-	  address_that_was_gone_is_used_if_nothing_else_answers,
