@@ -297,6 +297,13 @@ void mptcp_withdrawal_timeout(struct mptcp_subflow *sf, uint64_t now_us)
 {
 	if (sf->state != MPTCP_SUBFLOW_ACTIVE)
 		return;
+	/* Meanwhile it may have become the only one, or be no worse than the others.  With
+	 * nothing under way it would not be heard again. */
+	if (!others_usable(sf->conn, sf->local_id)) {
+		if (!sf->tcp.flight_bytes)
+			mptcp_subflow_heard(sf);
+		return;
+	}
 	if (sf->withdrawn_gone || sf->stale) {
 		mptcp_subflow_reset(sf, MPTCP_RST_UNSPECIFIED, "our address was withdrawn");
 		return;
@@ -313,13 +320,6 @@ bool mptcp_address_of_join(struct mptcp_conn *conn, const struct ip_endpoint *ds
 
 	*backup = false;
 	/* Version 0 has no flag to say so. */
-	/* Meanwhile it may have become the only one, or be no worse than the others.  With
-	 * nothing under way it would not be heard again. */
-	if (!others_usable(sf->conn, sf->local_id)) {
-		if (!sf->tcp.flight_bytes)
-			mptcp_subflow_heard(sf);
-		return;
-	}
 	if (initial && conn->cfg.no_join_initial && conn->version)
 		return false;
 	for (unsigned i = 0; conn->addresses && i < MPTCP_LOCAL_MAX; i++) {

@@ -227,7 +227,14 @@ static void active_after(struct mptcp_subflow *sf, const struct packet *p, uint6
 
 void mptcp_join_ack_timeout(struct mptcp_subflow *sf, uint64_t now_us)
 {
-	sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] = now_us + 2 * (uint64_t)sf->tcp.rto_us;
+	/* As often as a SYN. */
+	if (sf->mac_repeats == sf->tcp.cfg.syn_retries) {
+		mptcp_subflow_reset(sf, MPTCP_RST_PERFORMANCE, "third ACK not answered");
+		return;
+	}
+	sf->mac_repeats++;
+	sf->deadline_us[MPTCP_SUBFLOW_TIMER_JOIN_ACK] =
+		now_us + (2 * (uint64_t)sf->tcp.rto_us << sf->mac_repeats);
 	tcp_request_ack(&sf->tcp);
 }
 

@@ -241,7 +241,8 @@ struct mptcp_subflow {
 	struct stream hoard;            /* what a stale subflow has to repeat, see hoard.c */
 	bool confirmed;                 /* the peer has shown that it speaks MPTCP here */
 	bool keys_asked;                /* active open: a SYN/ACK has come, without an answer yet */
-	bool mac_sent;                  /* active join: third ACK not yet acknowledged */
+	bool mac_sent;                  /* active join: third ACK not yet acknowledged ... */
+	uint8_t mac_repeats;            /* ... and so often repeated */
 	bool reset_pending;             /* an RST is to be sent */
 	bool fastclose_due;             /* ... behind an ACK with MP_FASTCLOSE */
 	uint8_t reset_reason, reset_flags;

@@ -238,6 +238,11 @@ START_TEST(active_join_repeats_its_third_ack)
 	SCRIPT_BOTH(CONNECT, CONNECT_B,
 		    "+ 450ms", "> b A join",
 		    "< b A dss(a0)", "? subflows 2");
+	/* Not for ever. */
+	SCRIPT_BOTH(CONNECT, CONNECT_B,
+		    "+ 450ms", "> b A join", "+ 900ms", "> b A join", "+ 1800ms", "> b A join",
+		    "+ 3600ms", "> b A join", "+ 7200ms", "> b A join",
+		    "+ 14400ms", "> b RA tcprst(5 T)", "? subflows 1");
 }
 END_TEST
 
