@@ -7,6 +7,11 @@
  * outcome that is known at once is made by activating that event, so that the proxy hears
  * of it from the loop and never from within its own call.
  *
+ * A server may end its stream and fail later, while the client has nothing to say.  To be asked
+ * about that, a socket would have to be asked whether it is readable, which it is for ever after
+ * the server's FIN.  So when the stream was read to its end, the socket goes into an epoll of its
+ * own that asks for nothing, which means for errors and hang-ups alone.
+ *
  * With the client's address, the client's port is tried first, too.  Where another socket
  * holds that pair, any port will do (counted).  While such a connection is under way it is
  * found by its tuple, since the errors about it come as packets, and perhaps many of them:
@@ -29,6 +34,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <uthash.h>
@@ -48,6 +54,8 @@ struct server {
 	bool want_read, want_write;     /* what the proxy asked for */
 	bool read_added;                /* read_event is */
 	bool ended;                     /* the server's FIN has come */
+	bool read_out;                  /* and all before it was read */
+	bool watched;                   /* by env->lost_fd */
 };
 
 union address {
@@ -81,11 +89,47 @@ static uint16_t local_port(int fd)
 	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
+#define LOST_MAX 32
+
+static void on_lost(evutil_socket_t fd, short what, void *arg)
+{
+	struct epoll_event events[LOST_MAX];
+	int n = epoll_wait(fd, events, LOST_MAX, 0);
+
+	(void)what;
+	(void)arg;
+	for (int i = 0; i < n; i++) {
+		const struct server *s = events[i].data.ptr;
+
+		proxy_server_lost(s->session);
+	}
+}
+
+/* Without memory for that, the next write tells.  What is closed is not watched any more. */
+static void watch_for_loss(struct server *s)
+{
+	struct epoll_event nothing = { .events = EPOLLONESHOT, .data.ptr = s };
+
+	if (!s->watched)
+		epoll_ctl(s->env->lost_fd, EPOLL_CTL_ADD, s->fd, &nothing);
+	s->watched = true;
+}
+
 int server_env_init(struct server_env *env, struct event_base *base, struct counters *counters,
 		    uint64_t (*now_us)(void *ctx), void *ctx)
 {
 	if (getrandom(&env->key, sizeof(env->key), 0) != (ssize_t)sizeof(env->key))
 		return -errno;
+	env->lost_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (env->lost_fd < 0)
+		return -errno;
+	env->lost_event = event_new(base, env->lost_fd, EV_READ | EV_PERSIST, on_lost, env);
+	if (!env->lost_event || event_add(env->lost_event, NULL) < 0) {
+		if (!env->lost_event)
+			close(env->lost_fd);
+		server_env_fini(env);
+		return -ENOMEM;
+	}
 	env->base = base;
 	env->counters = counters;
 	env->now_us = now_us;
@@ -93,6 +137,15 @@ int server_env_init(struct server_env *env, struct event_base *base, struct coun
 	env->connecting = NULL;
 	env->open_count = 0;
 	return 0;
+}
+
+void server_env_fini(struct server_env *env)
+{
+	if (!env->lost_event)
+		return;
+	event_free(env->lost_event);
+	close(env->lost_fd);
+	env->lost_event = NULL;
 }
 
 /* Errors of connect() that tell of this machine's want of room, and nothing of the server. */
@@ -310,6 +363,8 @@ ssize_t server_readv(struct server *s, const struct iovec *iov, int n)
 	do {
 		ret = readv(s->fd, iov, n);
 	} while (ret < 0 && errno == EINTR);
+	if (!ret)
+		s->read_out = true;
 	return ret < 0 ? -errno : ret;
 }
 
@@ -326,6 +381,8 @@ void server_want(struct server *s, bool readable, bool writable)
 		add_read(s);
 	else if (s->ended)
 		delete_read(s);
+	if (s->read_out && !readable)
+		watch_for_loss(s);
 	if (!s->connecting && writable != s->want_write) {
 		if (writable)
 			event_add(&s->write_event, NULL);

@@ -32,11 +32,16 @@ struct server_env {
 	struct server *connecting;      /* a hash, of those whose outcome is not yet known */
 	struct hash_key key;
 	size_t open_count;
+	int lost_fd;                    /* an epoll of those that are to be read no more */
+	struct event *lost_event;
 };
 
 /* 0 or -errno. */
 int server_env_init(struct server_env *env, struct event_base *base, struct counters *counters,
 		    uint64_t (*now_us)(void *ctx), void *ctx);
+
+/* Of an environment that is zeroed, too. */
+void server_env_fini(struct server_env *env);
 
 /*
  * As in struct proxy_ops.  The outcome comes from the event loop, never from within; but that

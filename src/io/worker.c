@@ -728,6 +728,7 @@ void worker_free(struct worker *w)
 	free_event(w->stop_event);
 	free_event(w->tick_event);
 	free_event(w->inbox_event);
+	server_env_fini(&w->servers);
 	if (w->base)
 		event_base_free(w->base);
 	if (w->timer_fd >= 0)

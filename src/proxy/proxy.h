@@ -140,7 +140,8 @@ struct proxy_ops {
 	/* Whether the server is known to have ended its stream, so that reading on until 0
 	 * is worth a call.  May be NULL. */
 	bool (*server_ended)(void *ctx, void *server);
-	/* Which readiness to report by proxy_server_ready(), level-triggered. */
+	/* Which readiness to report by proxy_server_ready(), level-triggered.  After the end of
+	 * the server's stream a failure comes as proxy_server_lost(), unasked. */
 	void (*server_want)(void *ctx, void *server, bool readable, bool writable);
 	/* shutdown(SHUT_WR). */
 	void (*server_shutdown)(void *ctx, void *server);
@@ -216,6 +217,9 @@ void proxy_server_connected(struct session *session, int error, uint64_t now_us)
 /* The server connection is readable and/or writable (errors and hang-ups are both). */
 void proxy_server_ready(struct session *session, bool readable, bool writable,
 			uint64_t now_us);
+/* The server connection, whose stream was read to the end, has failed: nobody asks for its
+ * readiness any more. */
+void proxy_server_lost(struct session *session);
 
 /* When proxy_timeout() and proxy_flush() must be called at the latest; 0: at once,
  * because something is left to do. */

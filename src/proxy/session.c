@@ -505,6 +505,12 @@ void proxy_server_ready(struct session *s, bool readable, bool writable, uint64_
 		relay_read(s, now_us);
 }
 
+void proxy_server_lost(struct session *s)
+{
+	s->server_lost = true;
+	session_touch(s);
+}
+
 void session_timeout(struct session *s, uint64_t now_us)
 {
 	session_touch(s);
@@ -626,6 +632,13 @@ static void end_for_server(struct session *s, uint64_t now_us)
 	abort_session(s, "server's reset", now_us);
 }
 
+/* A server that failed after its stream ended: who waits for nothing but to send is told, who still
+ * takes that stream first gets all of it, and who has ended its own misses nothing. */
+static bool lost_for_client(const struct session *s)
+{
+	return s->server_lost && s->conn->fin_acked && !s->client_fin;
+}
+
 static void flush_conn(struct session *s, uint64_t now_us)
 {
 	for (int round = 0; round < SESSION_FLUSH_ROUNDS; round++) {
@@ -639,6 +652,8 @@ static void flush_conn(struct session *s, uint64_t now_us)
 		take_events(s, now_us);
 		if (s->conn_closed)
 			return;
+		if (lost_for_client(s))
+			abort_session(s, "server's reset", now_us);
 		mptcp_output(s->conn, s->proxy->sink, now_us);
 		if (!(s->conn->events & ~(uint32_t)MPTCP_EVENT_DEAD))
 			break;

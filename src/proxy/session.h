@@ -106,6 +106,7 @@ struct session {
 	bool server_eof, server_shut;   /* read to the end; written to the end */
 	bool want_readable, want_writable;      /* as last asked for */
 	int server_error;               /* errno found while relaying; 0: none */
+	bool server_lost;               /* failed after its end; the client may not have all yet */
 	bool reset;                     /* did not end by two FINs */
 	uint64_t connect_deadline_us, linger_deadline_us, retry_us;
 

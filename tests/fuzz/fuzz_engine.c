@@ -45,7 +45,7 @@ struct flow_state {
 
 struct server {
 	struct session *session;
-	bool open, asked, connected, shut, want_r, want_w, fin;
+	bool open, asked, connected, shut, want_r, want_w, fin, read_out;
 	uint64_t out, out_total, room;
 	int error;
 };
@@ -202,8 +202,10 @@ static ssize_t fake_readv(void *ctx, void *server, const struct iovec *iov, int 
 	REQUIRE(s->open && s->connected && n > 0);
 	if (s->error)
 		return -s->error;
-	if (s->out == s->out_total)
+	if (s->out == s->out_total) {
+		s->read_out = s->fin;
 		return s->fin ? 0 : -EAGAIN;
+	}
 	for (int i = 0; i < n; i++) {
 		uint8_t *p = iov[i].iov_base;
 
@@ -439,6 +441,8 @@ static void serve(struct server *s)
 	writable = s->want_w && (s->room || s->error);
 	if (readable || writable)
 		proxy_server_ready(s->session, readable, writable, w.now);
+	if (s->read_out && s->error)
+		proxy_server_lost(s->session);
 }
 
 static void free_conn(void)

@@ -26,6 +26,8 @@ for host in $SRV $SRV_6; do
 	like "$out" '^ok ' "$host: the server ends first, all that it sent arrives, urgent or not"
 	is "$(events srvfin | awk '{ print $4, $5, $6 }')" "eof 300000 ${out#ok }" \
 		"$host: and it still receives"
+	is "$(p finrst $host $P_FINRST --timeout 20)" "ok 0" \
+		"$host: a reset after the end arrives, though nobody writes"
 done
 like "$(p connect $NET_UNREACH 80)" '^E(HOST|NET)UNREACH$' "an unreachable network"
 like "$(p connect 192.0.2.99 80 --timeout 20)" '^E(HOSTUNREACH|TIMEDOUT)$' "an absent host"

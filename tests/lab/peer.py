@@ -16,6 +16,7 @@ for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
   7006 sink     reads to the end; logs length, digest and longest silence
   7007 source   "N\n": sends N bytes of a known pattern and closes
   7008 early    answers the first byte, and closes without having read the others
+  7009 finrst   ends its stream, and resets the connection after the first bytes
 
 Only the standard library; no file but EVENTS is written, and those named with -o.
 """
@@ -139,9 +140,18 @@ def do_early(sock):
     return "answered"
 
 
+def do_finrst(sock):
+    sock.shutdown(socket.SHUT_WR)
+    sock.recv(1)
+    time.sleep(0.3)
+    rst_close(sock)
+    return "done"
+
+
 SERVICES = {7001: ("echo", do_echo), 7002: ("rst", do_rst), 7003: ("srvfin", do_srvfin),
             7004: ("clifin", do_clifin), 7005: ("watch", do_watch), 7006: ("sink", do_sink),
-            7007: ("source", do_source), 7008: ("early", do_early)}
+            7007: ("source", do_source), 7008: ("early", do_early),
+            7009: ("finrst", do_finrst)}
 
 
 def serve(args):
@@ -320,6 +330,17 @@ def c_srvfin(args):
         return "ok " + hashlib.sha256(pattern(7, 300000)).hexdigest()
 
 
+def c_finrst(args):
+    """The server ends first, and resets while we wait for what comes."""
+    with connect(args) as s:
+        n, _, _ = read_all(s)
+        s.sendall(b"x")
+        poll = select.poll()
+        poll.register(s, 0)
+        events = poll.poll(args.timeout * 1000)
+        return f"ok {n}" if events else "nothing comes"
+
+
 def c_clifin(args):
     """We end first; the answer still comes."""
     with connect(args) as s:
@@ -439,7 +460,8 @@ def main():
     p.set_defaults(func=rates)
     clients = {"probe": c_probe, "hold": c_hold, "connect": c_connect, "idle": c_idle,
                "expect-rst": c_expect_rst, "rst": c_rst, "early": c_early, "srvfin": c_srvfin,
-               "told": c_told, "clifin": c_clifin, "download": c_download, "upload": c_upload}
+               "told": c_told, "clifin": c_clifin, "finrst": c_finrst, "download": c_download,
+               "upload": c_upload}
     for name, func in clients.items():
         p = sub.add_parser(name)
         p.add_argument("host")

@@ -16,16 +16,23 @@
 
 #define COUNT 100
 
-static int connect_errno, outcomes, last_error;
+static int connect_errno, outcomes, last_error, readable_times, lost;
+/* What a socket is replaced by when it connects; -1: nothing. */
+static int line = -1;
 static struct session *last_session;
 static struct server_env env;
 static struct counters counters;
 
 int connect(int fd, const struct sockaddr *to, socklen_t len)
 {
-	(void)fd;
 	(void)to;
 	(void)len;
+	if (line >= 0) {
+		ck_assert_int_eq(dup2(line, fd), fd);
+		close(line);
+		line = -1;
+		return 0;
+	}
 	errno = connect_errno;
 	return -1;
 }
@@ -60,10 +67,16 @@ void proxy_server_connected(struct session *session, int error, uint64_t now_us)
 
 void proxy_server_ready(struct session *session, bool readable, bool writable, uint64_t now_us)
 {
-	(void)session;
-	(void)readable;
 	(void)writable;
 	(void)now_us;
+	last_session = session;
+	readable_times += readable;
+}
+
+void proxy_server_lost(struct session *session)
+{
+	last_session = session;
+	lost++;
 }
 
 static uint64_t now(void *ctx)
@@ -107,6 +120,7 @@ START_TEST(no_room_is_told_at_once)
 	ck_assert_ptr_null(s);
 	ck_assert_uint_eq(env.open_count, 0);
 	ck_assert_int_eq(lowest_fd(), before);
+	server_env_fini(&env);
 	event_base_free(base);
 }
 END_TEST
@@ -128,6 +142,7 @@ START_TEST(outcomes_come_later)
 	ck_assert_ptr_eq(last_session, (struct session *)&to);
 	server_close(s, true);
 	ck_assert_uint_eq(env.open_count, 0);
+	server_env_fini(&env);
 	event_base_free(base);
 }
 END_TEST
@@ -173,8 +188,75 @@ START_TEST(errors_find_their_connection)
 			server_close(s[i], true);
 	ck_assert_uint_eq(env.open_count, 0);
 	ck_assert_ptr_null(env.connecting);
+	server_env_fini(&env);
 	event_base_free(base);
 }
 END_TEST
 
-UNIT_MAIN("io/server", no_room_is_told_at_once, outcomes_come_later, errors_find_their_connection)
+/* Turns of the loop, as many as a failure to come to rest would show in. */
+static void turn(struct event_base *base)
+{
+	for (int i = 0; i < 10; i++)
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+/*
+ * A server ends its stream and fails later, while nobody wants to read or write: that is told,
+ * once, and the end alone keeps nobody busy.
+ */
+START_TEST(failure_after_the_end_is_told)
+{
+	struct ip_endpoint to = endpoint("192.0.2.2:80");
+	struct event_base *base = event_base_new();
+	uint8_t buf[16];
+	struct iovec iov = { buf, sizeof(buf) };
+	struct server *s;
+	int ends[2];
+
+	outcomes = lost = 0;
+	ck_assert_int_eq(server_env_init(&env, base, &counters, now, NULL), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	line = ends[0];
+	ck_assert_int_eq(server_open(&env, (struct session *)&to, NULL, &to, &s), 0);
+	turn(base);
+	ck_assert_int_eq(outcomes, 1);
+	server_want(s, true, false);
+	/* So that there is something to fail with. */
+	iov.iov_len = 5;
+	ck_assert_int_eq(server_writev(s, &iov, 1), 5);
+	ck_assert_int_eq(write(ends[1], "last", 4), 4);
+	ck_assert_int_eq(shutdown(ends[1], SHUT_WR), 0);
+	iov.iov_len = sizeof(buf);
+
+	/* Not wanted, with bytes that are still to be read: a failure is for who reads them. */
+	server_want(s, false, false);
+	turn(base);
+	server_want(s, true, false);
+	turn(base);
+	ck_assert(server_ended(s));
+	ck_assert_int_eq(server_readv(s, &iov, 1), 4);
+	ck_assert_int_eq(server_readv(s, &iov, 1), 0);
+	server_want(s, false, false);
+	readable_times = 0;
+	turn(base);
+	server_want(s, false, true);
+	server_want(s, false, false);
+	turn(base);
+	ck_assert_int_eq(readable_times, 0);
+	ck_assert_int_eq(lost, 0);
+
+	last_session = NULL;
+	close(ends[1]);
+	turn(base);
+	ck_assert_int_eq(lost, 1);
+	ck_assert_ptr_eq(last_session, (struct session *)&to);
+	server_close(s, true);
+	turn(base);
+	ck_assert_int_eq(lost, 1);
+	server_env_fini(&env);
+	event_base_free(base);
+}
+END_TEST
+
+UNIT_MAIN("io/server", no_room_is_told_at_once, outcomes_come_later, errors_find_their_connection,
+	  failure_after_the_end_is_told)

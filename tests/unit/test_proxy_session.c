@@ -569,6 +569,56 @@ START_TEST(server_resets)
 }
 END_TEST
 
+/* After its stream nothing of the server's is read any more.  Who waits is told at once, and who has
+ * not got all of the stream gets that first. */
+START_TEST(server_resets_after_its_end)
+{
+	for (int slow = 0; slow < 2; slow++) {
+		world_begin_established();
+		w.cut = slow;
+		server_sends_all(1000);
+		run(SECOND / 10);
+		ck_assert(!w.server[0].want_r);
+		proxy_server_lost(w.server[0].session);
+		run(SECOND / 10);
+		if (slow) {
+			ck_assert(!w.server[0].closed);
+			ck_assert_uint_eq(w.received, 0);
+			w.cut = false;
+			run(5 * SECOND);
+		}
+		ck_assert(w.server[0].closed && w.server[0].reset);
+		ck_assert_uint_eq(w.received, 1000);
+		ck_assert(w.events & MPTCP_EVENT_FIN);
+		ck_assert(w.events & MPTCP_EVENT_RESET);
+		ck_assert_uint_eq(count(CNT_MP_FASTCLOSE_OUT), 1);
+		run(20 * SECOND);
+		expect_ended(true);
+		world_end();
+	}
+}
+END_TEST
+
+/* Nobody misses it then: all that it had to take it has got. */
+START_TEST(server_resets_when_both_have_ended)
+{
+	world_begin_established();
+	w.cut = true;
+	server_sends_all(1000);
+	run(SECOND / 10);
+	client_sends_all(1000);
+	client_turn();
+	proxy_server_lost(w.server[0].session);
+	w.cut = false;
+	run(20 * SECOND);
+	ck_assert_uint_eq(w.received, 1000);
+	ck_assert_uint_eq(w.server[0].in, 1000);
+	ck_assert(!(w.events & MPTCP_EVENT_RESET));
+	expect_ended(false);
+	world_end();
+}
+END_TEST
+
 /* As of a server that refuses a request of which it has not read all. */
 START_TEST(answer_before_a_reset_arrives)
 {
@@ -1211,7 +1261,8 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
 	  partial_reads_and_writes, server_that_does_not_read, client_that_does_not_read,
 	  client_leaves_bytes_behind, server_never_reads_what_is_left, memory_runs_out,
-	  server_resets, answer_before_a_reset_arrives, client_resets, robbed_client_is_left_alone,
+	  server_resets, server_resets_after_its_end, server_resets_when_both_have_ended,
+	  answer_before_a_reset_arrives, client_resets, robbed_client_is_left_alone,
 	  client_vanishes_with_data_under_way,
 	  client_that_has_ended_its_stream_vanishes, shutdown_tells_the_client,
 	  shutdown_refuses_nobody_who_waits,
