@@ -44,9 +44,8 @@
 #include "base/log.h"
 #include "wire/packet.h"
 
-/* Offsets in a TCP header. */
+/* Offset in a TCP header. */
 #define TCP_CHECKSUM_AT 16
-#define TCP_FLAGS_AT    13
 #define TX_QUEUE_PACKETS 1000
 /* Memory of the packets that wait for the kernel's thread, per queue; several time slices of
  * the fastest of transfers. */

@@ -57,6 +57,7 @@
 #include "io/sources.h"
 #include "io/tun.h"
 #include "mptcp/mptcp.h"
+#include "wire/describe.h"
 #include "wire/packet.h"
 
 /* Batches that one turn takes from the queue before server sockets get their share. */
@@ -409,6 +410,39 @@ static bool passes(struct worker *w, const struct nfq_packet *q)
 	return true;
 }
 
+/* ---- log = trace ---------------------------------------------------------------------- */
+
+static void trace_in(const struct nfq_packet *q)
+{
+	char text[PACKET_DESCRIBE_MAX];
+	struct packet p;
+
+	if (!packet_parse(q->data, q->len, &p) && p.kind == PACKET_TCP)
+		log_trace("in %s", packet_describe(&p, text));
+}
+
+static void trace_out(const struct packet_out *out)
+{
+	char text[PACKET_DESCRIBE_MAX];
+	struct packet p;
+
+	if (packet_parse(out->headers, out->headers_len, &p) || p.kind != PACKET_TCP)
+		return;
+	/* What the parser takes for cut short has lost its payload, and its FIN. */
+	p.payload_len = out->payload_len;
+	p.tcp.flags = out->headers[out->ip_len + TCP_FLAGS_AT];
+	log_trace("out %s", packet_describe(&p, text));
+}
+
+static void emit(void *ctx, const struct packet_out *p)
+{
+	struct worker *w = ctx;
+
+	if (log_threshold >= LOG_LEVEL_TRACE)
+		trace_out(p);
+	tun_emit(w->tun, p);
+}
+
 static void on_packets(evutil_socket_t fd, short what, void *arg)
 {
 	struct nfq_packet packets[NFQ_BATCH];
@@ -430,6 +464,8 @@ static void on_packets(evutil_socket_t fd, short what, void *arg)
 			return;
 		latch(w);
 		for (int i = 0; i < n; i++) {
+			if (log_threshold >= LOG_LEVEL_TRACE)
+				trace_in(&packets[i]);
 			if (passes(w, &packets[i]))
 				pass |= 1u << i;
 		}
@@ -690,8 +726,8 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	}
 	w->refresh_every_us = config->flow_timeout_s * UINT64_C(1000000) / REFRESH_PER_TIMEOUT;
 	w->refresh_next_us = w->now_us + w->refresh_every_us;
-	w->sink.ctx = w->tun;
-	w->sink.emit = tun_emit;
+	w->sink.ctx = w;
+	w->sink.emit = emit;
 	w->ops = worker_ops;
 	if (w->shared->count > 1)
 		add_peer_ops(&w->ops);

@@ -22,6 +22,7 @@
 #define TCP_CWR 0x80
 
 #define TCP_HEADER_MIN   20u
+#define TCP_FLAGS_AT     13u     /* in the header */
 #define TCP_OPTIONS_MAX  40u
 #define TCP_SACK_MAX     4u
 #define TCP_WSCALE_MAX   14u

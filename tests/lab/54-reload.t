@@ -24,6 +24,9 @@ reload() { # reload SECTION.KEY=VALUE...
 	check "reload: $*" ctl reload
 }
 
+# As each segment is traced, by the time that the daemon has ended.
+traced() { grep -c "trace: $1 .*$2" "$LAB_TMP/daemon.log"; }
+
 # How many filters each thread of the daemon has.
 filters() { awk '/^Seccomp_filters:/ { print $2 }' /proc/"$DAEMON_PID"/task/*/status | sort -u; }
 
@@ -48,4 +51,10 @@ same "$LAB_TMP/www/f50000000" "$LAB_TMP/out/long" "and every byte of it is right
 reload web.port=1-65535
 is "$(on_port 80)" 1 "all ports: 80"
 is "$(on_port 8080)" 1 "all ports: 8080"
+is "$(traced in '')" 0 "nothing is traced unless asked for"
+reload web.port=80 proxy.log=trace
+is "$(on_port 80)" 1 "port 80 is served"
+reload web.port=80 proxy.log=info
+cmp_ok "$(traced in "$C1:.*capable v1")" '>=' 2 "each segment of the client is traced"
+cmp_ok "$(traced out "$SRV:80 > $C1:.*dss.* dsn")" '>=' 1 "... and each to the client"
 done_testing

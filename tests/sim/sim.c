@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "wire/describe.h"
 
 static struct sim *current;
 
@@ -122,82 +123,19 @@ void sim_set_current(struct sim *sim)
 
 /* ---- traces ------------------------------------------------------------------ */
 
-static int put_mptcp(char *s, size_t room, const struct mptcp_options *m)
-{
-	int n = 0;
-
-#define PUT(...) \
-	do { \
-		if ((size_t)n < room) \
-			n += snprintf(s + n, room - (size_t)n, __VA_ARGS__); \
-	} while (0)
-	if (m->present & MPOPT_CAPABLE)
-		PUT(" capable v%u flags %02x keys %u", m->capable.version, m->capable.flags,
-		    m->capable.key_count);
-	if (m->present & MPOPT_CAPABLE && m->capable.has_data_len)
-		PUT(" len %u", m->capable.data_len);
-	if (m->present & MPOPT_JOIN_SYN)
-		PUT(" join id %u token %08x%s", m->join.addr_id, m->join.token,
-		    m->join.backup ? " backup" : "");
-	if (m->present & MPOPT_JOIN_SYNACK)
-		PUT(" join-synack id %u", m->join.addr_id);
-	if (m->present & MPOPT_JOIN_ACK)
-		PUT(" join-ack");
-	if (m->present & MPOPT_DSS) {
-		PUT(" dss");
-		if (m->dss.has_ack)
-			PUT(" ack %llu", (unsigned long long)m->dss.data_ack);
-		if (m->dss.has_map)
-			PUT(" dsn %llu ssn %u len %u", (unsigned long long)m->dss.dsn, m->dss.ssn,
-			    m->dss.data_len);
-		if (m->dss.has_map && m->dss.has_checksum)
-			PUT(" csum %04x", m->dss.checksum);
-		if (m->dss.data_fin)
-			PUT(" fin");
-	}
-	if (m->present & MPOPT_ADD_ADDR)
-		PUT(" add-addr id %u", m->add_addr.addr_id);
-	if (m->present & MPOPT_REMOVE_ADDR)
-		PUT(" remove-addr");
-	if (m->present & MPOPT_PRIO)
-		PUT(" prio");
-	if (m->present & MPOPT_FAIL)
-		PUT(" fail %llu", (unsigned long long)m->fail.dsn);
-	if (m->present & MPOPT_FASTCLOSE)
-		PUT(" fastclose");
-	if (m->present & MPOPT_TCPRST)
-		PUT(" tcprst %u", m->tcprst.reason);
-#undef PUT
-	return n;
-}
-
 void sim_trace_packet(struct sim *sim, const char *what, int link, int dir,
 		      const uint8_t *data, size_t len)
 {
-	static const char flag_names[] = "FSRP.UEW";
-	char flags[9], text[300] = "";
+	char text[PACKET_DESCRIBE_MAX];
 	struct packet p;
-	int n = 0;
 
 	if (!sim->verbose)
 		return;
-	if (packet_parse(data, len, &p) || p.kind != PACKET_TCP) {
+	if (packet_parse(data, len, &p) || p.kind != PACKET_TCP)
 		sim_note(sim, "%d%c %s not TCP, %zu bytes", link, dir == UP ? '>' : '<', what, len);
-		return;
-	}
-	for (int i = 0; i < 8; i++) {
-		if (p.tcp.flags & 1 << i)
-			flags[n++] = flag_names[i];
-	}
-	flags[n] = 0;
-	n = 0;
-	for (unsigned i = 0; i < p.tcp.opt.sack_count; i++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, " sack %u-%u",
-			      p.tcp.opt.sack[i].begin, p.tcp.opt.sack[i].end);
-	put_mptcp(text + n, sizeof(text) - (size_t)n, &p.tcp.mptcp);
-	sim_note(sim, "%d%c %s :%u>:%u [%s] seq %u len %zu ack %u win %u%s", link,
-		 dir == UP ? '>' : '<', what, p.tcp.src_port, p.tcp.dst_port, flags, p.tcp.seq,
-		 p.payload_len, p.tcp.ack, p.tcp.window, text);
+	else
+		sim_note(sim, "%d%c %s %s", link, dir == UP ? '>' : '<', what,
+			 packet_describe(&p, text));
 }
 
 void sim_pcap_open(struct sim *sim, const char *path)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "wire/checksum.h"
+#include "wire/describe.h"
 #include "wire/packet.h"
 
 static struct packet pkt;
@@ -614,6 +615,31 @@ START_TEST(unreachable_refused)
 }
 END_TEST
 
+START_TEST(described)
+{
+	const uint8_t opts[] = { 1, 1, 5, 10, 0, 0, 0, 7, 0, 0, 0, 9,
+				 30, 4, 0x80, 6,                        /* MP_TCPRST */
+				 30, 8, 0x20, 1, 0, 0, 0, 5 };          /* DSS with DATA_ACK */
+	struct tcp_header h = { .src_port = 40000, .dst_port = 443, .seq = 1, .ack = 2,
+				.flags = TCP_ACK | TCP_RST, .window = 3 };
+	struct flow_tuple t = tuple_of(true);
+	char text[PACKET_DESCRIBE_MAX];
+	uint8_t buf[PACKET_HEADER_MAX];
+	size_t ip_len, n;
+
+	n = packet_build_tcp(buf, &t, &h, opts, sizeof(opts), 0, 0, 0, &ip_len);
+	ck_assert_int_eq(parse(buf, n), 0);
+	ck_assert_str_eq(packet_describe(&pkt, text),
+			 "[2001:db8::1]:40000 > [2001:db8:1::2]:443 [R.] seq 1 len 0 ack 2 win 3 "
+			 "sack 7-9 dss ack 5 tcprst 6");
+	/* The longest of all. */
+	memset(&pkt.tcp.opt, 0xff, sizeof(pkt.tcp.opt));
+	pkt.tcp.opt.sack_count = TCP_SACK_MAX;
+	memset(&pkt.tcp.mptcp, 0xff, sizeof(pkt.tcp.mptcp));
+	ck_assert_uint_lt(strlen(packet_describe(&pkt, text)), PACKET_DESCRIBE_MAX - 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("wire/packet");
@@ -639,6 +665,7 @@ int main(void)
 	tcase_add_test(t, icmp_in_fragments);
 	tcase_add_test(t, unreachable);
 	tcase_add_test(t, unreachable_refused);
+	tcase_add_test(t, described);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
