@@ -253,6 +253,22 @@ static void on_addresses(void *ctx)
 			log_error("worker %u does not take the news", i);
 }
 
+/* ---- forwarding ------------------------------------------------------------------------ */
+
+/* Warns where packets of a service would not be forwarded. */
+static void check_forwarding(const struct proxy_config *p)
+{
+	bool v4 = false, v6 = false;
+
+	for (size_t i = 0; i < p->service_count; i++) {
+		for (size_t j = 0; j < p->services[i].prefix_count; j++) {
+			v4 |= p->services[i].prefixes[j].is_v4;
+			v6 |= !p->services[i].prefixes[j].is_v4;
+		}
+	}
+	routes_check_forwarding(v4, v6);
+}
+
 /* ---- servers on this machine ---------------------------------------------------------- */
 
 /*
@@ -324,8 +340,8 @@ static void keep_routes(struct daemon *d)
 	if (!d->routes || !routes_missing())
 		return;
 	if (!routes_restore(err, sizeof(err)))
-		log_warning("somebody removed addresses, routes or settings of the way back from "
-			    "servers; they are made again");
+		log_warning("addresses, routes or settings of the way back from servers were "
+			    "missing; they are made again");
 	else if (!d->routes_lost)
 		log_error("%s", err);
 	d->routes_lost = routes_missing();
@@ -395,6 +411,7 @@ static int reload(struct daemon *d, char *err, size_t err_len)
 	config_free(old);
 	log_set_level(new->log_level);
 	tell_file_limit(new, asked);
+	check_forwarding(&new->proxy);
 	log_notice("configuration reloaded, %zu service%s", new->proxy.service_count,
 		   new->proxy.service_count == 1 ? "" : "s");
 	sd_notify(0, "READY=1");
@@ -732,7 +749,7 @@ static int start(struct daemon *d, char *err, size_t err_len)
 	if (ret)
 		return ret;
 	d->rules = true;
-	routes_check_forwarding();
+	check_forwarding(&c->proxy);
 	tell_file_limit(c, asked);
 	return c->seccomp ? confine(d, err, err_len) : 0;
 }

@@ -262,6 +262,12 @@ static bool is_local(struct mnl_socket *nl, uint8_t family, const void *addr, si
 	return nlh->nlmsg_type != RTM_NEWROUTE || answer->rtm_type == RTN_LOCAL;
 }
 
+/* Also where IPv6 was switched on since the start. */
+static bool wants_prefix(void)
+{
+	return has_prefix || is_zero("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
+}
+
 bool routes_missing(void)
 {
 	struct mnl_socket *nl = netlink_open(NETLINK_ROUTE);
@@ -274,7 +280,7 @@ bool routes_missing(void)
 	memcpy(&local6, &first, sizeof(first));
 	local6.s6_addr[15] = 1;
 	missing = !is_local(nl, AF_INET, &local4, sizeof(local4)) ||
-		  (has_prefix && !is_local(nl, AF_INET6, &local6, sizeof(local6))) ||
+		  (wants_prefix() && !is_local(nl, AF_INET6, &local6, sizeof(local6))) ||
 		  (early_demux_fd >= 0 && !is_zero(EARLY_DEMUX));
 	mnl_socket_close(nl);
 	return missing;
@@ -286,8 +292,11 @@ int routes_restore(char *err, size_t err_len)
 	int ret;
 
 	ret = nl ? change_address(nl, true) : -errno;
-	if (!ret && has_prefix)
+	if (!ret && wants_prefix()) {
 		ret = change_prefix(nl, true);
+		if (!ret)
+			has_prefix = true;
+	}
 	if (!ret && early_demux_fd >= 0)
 		ret = set_early_demux('0');
 	if (nl)
@@ -309,10 +318,10 @@ void routes_remove(void)
 	put_early_demux_back();
 }
 
-void routes_check_forwarding(void)
+void routes_check_forwarding(bool v4, bool v6)
 {
-	if (is_zero("/proc/sys/net/ipv4/ip_forward"))
+	if (v4 && is_zero("/proc/sys/net/ipv4/ip_forward"))
 		log_warning("net.ipv4.ip_forward is 0: this machine does not forward IPv4");
-	if (is_zero("/proc/sys/net/ipv6/conf/all/forwarding"))
+	if (v6 && is_zero("/proc/sys/net/ipv6/conf/all/forwarding"))
 		log_warning("net.ipv6.conf.all.forwarding is 0: this machine does not forward IPv6");
 }

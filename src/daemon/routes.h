@@ -27,13 +27,14 @@
  * `err`; then nothing is left behind.
  */
 int routes_install(char *err, size_t err_len);
-/* Whether somebody has undone any of it since.  False if the kernel does not tell. */
+/* Whether somebody has undone any of it since, or switched IPv6 on.  False if the kernel does
+ * not tell. */
 bool routes_missing(void);
 /* Makes it again.  0, or -errno with one line in `err`. */
 int routes_restore(char *err, size_t err_len);
 /* Removes them and puts the sysctl back; silent where there are none. */
 void routes_remove(void);
-/* Logs a warning for each family that the kernel does not forward. */
-void routes_check_forwarding(void);
+/* Logs a warning for each of these families that the kernel does not forward. */
+void routes_check_forwarding(bool v4, bool v6);
 
 #endif

@@ -70,4 +70,18 @@ done
 check "two connections" wait_for 5 server_has 2
 daemon_kill9
 check "after a crash, the server's ends of them close" wait_for 10 server_has 0
+
+# A machine gets its IPv6 later.  What it does not forward matters where it is served.
+says() { grep -c "$1" "$LAB_TMP/daemon.log"; }
+on_gw sysctl -qw net.ipv6.conf.lo.disable_ipv6=1 net.ipv6.conf.all.forwarding=0
+daemon_start web.address="192.0.2.0/24"
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "without IPv6, IPv4 is served"
+is "$(says 'does not forward IPv6')" 0 "... without a word about forwarding"
+on_gw sysctl -qw net.ipv6.conf.lo.disable_ipv6=0
+daemon_conf "$LAB_TMP/daemon.conf"
+check "IPv6 is switched on" wait_for 10 says "the way back from servers were missing"
+check "... and served, too" ctl reload
+is "$(says 'does not forward IPv6')" 1 "... with a word about forwarding"
+on_gw sysctl -qw net.ipv6.conf.all.forwarding=1
+like "$(on_client "$LAB_DIR/peer.py" probe $SRV_6 $P_ECHO)" "^ok mptcp" "IPv6 is served"
 done_testing
