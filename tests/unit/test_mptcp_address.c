@@ -526,6 +526,7 @@ START_TEST(received_add_addr_is_echoed)
 	       /* Said again, because the echo was lost. */
 	       "< a A dss(a0) add_addr(5 192.0.2.77)",
 	       "> a A dss(A0) add_addr(5 192.0.2.77 echo)",
+	       "? no event address",
 	       "< a A dss(a0)",
 	       "+ 2s",
 	       "< a A add_addr(6 2001:db8::77 port 8080)",
@@ -549,13 +550,16 @@ START_TEST(known_id_keeps_its_address)
 	SCRIPT(1, OPEN,
 	       "< a A dss(a0) add_addr(5 192.0.2.77)",
 	       "> a A dss(A0) add_addr(5 192.0.2.77 echo)",
+	       "? event address",
 	       "< a A dss(a0) add_addr(5 192.0.2.78)",
-	       "? mp_add_addr_ignored 1",
+	       "? mp_add_addr_ignored 1", "? no event address",
 	       /* Another port is allowed. */
 	       "< a A dss(a0) add_addr(5 192.0.2.77 port 99)",
 	       "> a A dss(A0) add_addr(5 192.0.2.77 port 99 echo)",
+	       "? event address",
 	       /* And after it was removed, anything. */
 	       "< a A dss(a0) remove_addr(5)",
+	       "? event address",
 	       "+ 2s",
 	       "< a A dss(a0) add_addr(5 192.0.2.78)",
 	       "> a A dss(A0) add_addr(5 192.0.2.78 echo)");
