@@ -560,7 +560,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	/* Where bytes before it could not be read, it ends nothing. */
 	if (events & TCP_EVENT_FIN && !sf->reset_pending) {
 		if (conn->mode == MPTCP_MODE_FALLBACK)
-			mptcp_recv_fin(conn, conn->rcv_nxt, now_us);
+			mptcp_recv_fin(conn, conn->rcv_nxt);
 		else if (conn->mode == MPTCP_MODE_MPTCP && sf->state < MPTCP_SUBFLOW_CLOSING) {
 			/* The peer is done with this subflow; what it carries is still ours to
 			 * finish (RFC 8684, section 3.3.3).  The last one after a DATA_FIN stays
@@ -600,7 +600,7 @@ void mptcp_input(struct mptcp_conn *conn, struct mptcp_subflow *sf, const struct
 	assert(sf->conn == conn);
 	if (sf->state == MPTCP_SUBFLOW_DEAD || sf->reset_pending)
 		return;
-	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE && !mptcp_handshake_before(sf, p, now_us))
+	if (sf->state == MPTCP_SUBFLOW_HANDSHAKE && !mptcp_handshake_before(sf, p))
 		return;
 	unmapped = conn->mode == MPTCP_MODE_FALLBACK && conn->fallback_acks && p->payload_len;
 	if (unmapped)

@@ -110,13 +110,12 @@ static bool join_before(struct mptcp_subflow *sf, const struct packet *p)
 	return true;
 }
 
-bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us)
+bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p)
 {
 	struct mptcp_conn *conn = sf->conn;
 	const struct mptcp_options *o = &p->tcp.mptcp;
 	bool syn = p->tcp.flags & TCP_SYN, ack = p->tcp.flags & TCP_ACK;
 
-	(void)now_us;
 	if (sf->tcp.active || p->tcp.flags & TCP_RST)
 		return true;
 	if (syn && !ack) {

@@ -95,13 +95,12 @@ void mptcp_take_capable_flags(struct mptcp_conn *conn, const struct mptcp_capabl
  * Looks at a packet before TCP does, while a handshake is under way.  Returns false
  * if the packet must not reach TCP (dropped, or the subflow was reset).
  */
-bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p,
-			    uint64_t now_us);
-/* The third ACK of an active join was not answered. */
-void mptcp_join_ack_timeout(struct mptcp_subflow *sf, uint64_t now_us);
+bool mptcp_handshake_before(struct mptcp_subflow *sf, const struct packet *p);
 /* The same, after TCP accepted it: completes the handshake. */
 void mptcp_handshake_after(struct mptcp_subflow *sf, const struct packet *p,
 			   const struct tcp_rx *rx, uint64_t now_us);
+/* The third ACK of an active join was not answered. */
+void mptcp_join_ack_timeout(struct mptcp_subflow *sf, uint64_t now_us);
 
 /* ---- recv.c ------------------------------------------------------------------- */
 
@@ -120,9 +119,10 @@ void mptcp_recv_unmapped(struct mptcp_subflow *sf, const struct packet *p, uint6
 void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
 			bool fin, uint16_t checksum);
 /* The peer's stream ends at `dsn`. */
-void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us);
+void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn);
 /* Bytes to advertise on every subflow. */
 uint32_t mptcp_recv_window(struct mptcp_conn *conn);
+/* Frees the subflow's mappings. */
 void mptcp_recv_forget_maps(struct mptcp_subflow *sf);
 /* Frees the mappings that are kept for reuse. */
 void mptcp_recv_free_spares(struct mptcp_env *env);
@@ -144,6 +144,7 @@ uint64_t mptcp_recv_contiguous(const struct mptcp_subflow *sf, uint64_t offset);
 void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us);
 /* Queues everything that `sf` carries and that is not DATA_ACKed for sending again. */
 void mptcp_send_reinject(struct mptcp_subflow *sf);
+/* The same with these bytes of the stream. */
 void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t end);
 /* A DATA_ACK came with an ACK of the subflow that covers more. */
 void mptcp_send_left_out(struct mptcp_subflow *sf);
@@ -225,6 +226,7 @@ void mptcp_subflow_heard(struct mptcp_subflow *sf);
 bool mptcp_orphaned(const struct mptcp_conn *conn);
 /* The subflow is gone, by whatever cause: its data is sent elsewhere. */
 void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_us);
+/* What an acceptable packet says of paths and addresses: MP_PRIO, and mptcp_address_options(). */
 void mptcp_path_options(struct mptcp_subflow *sf, const struct packet *p, uint64_t now_us);
 
 /* ---- address.c ---------------------------------------------------------------- */

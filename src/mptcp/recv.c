@@ -106,11 +106,10 @@ static void recv_stream(struct mptcp_conn *conn, uint64_t dsn, const uint8_t *da
 	mptcp_buffers_tune_receive(conn, now_us);
 }
 
-void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn, uint64_t now_us)
+void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn)
 {
 	struct mptcp_subflow *sf;
 
-	(void)now_us;
 	if (conn->fin_delivered) {
 		/* Our DATA_ACK of it was lost. */
 		list_for_each(sf, &conn->subflows, link)
@@ -696,7 +695,7 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 				counter_inc(conn->env->counters, CNT_MP_BAD_CHECKSUM);
 				return;
 			}
-			mptcp_recv_fin(conn, dsn + len, now_us);
+			mptcp_recv_fin(conn, dsn + len);
 		}
 		if (len)
 			mptcp_recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->data_fin,

@@ -1224,9 +1224,9 @@ START_TEST(data_beyond_window_or_end_is_not_kept)
 	peer_init(&p);
 	peer_open(&p);
 	peer_join(&p);
-	mptcp_recv_fin(p.conn, peer_dsn(&p, 4), p.now_us);
+	mptcp_recv_fin(p.conn, peer_dsn(&p, 4));
 	/* An end that is not where the first one was. */
-	mptcp_recv_fin(p.conn, peer_dsn(&p, 6), p.now_us);
+	mptcp_recv_fin(p.conn, peer_dsn(&p, 6));
 	data(&p.second, 4, "beyond");
 	data(&p.second, 2, "34beyond");
 	data(&p.first, 0, "12");
