@@ -96,12 +96,7 @@ void stream_commit(struct stream *s, size_t len)
 
 	assert(at <= (size_t)s->count * POOL_BLOCK);
 	s->end += len;
-	if (s->begin == s->end) {
-		trim_tail(s, 0);
-		s->head_skip = 0;
-	} else {
-		trim_tail(s, (uint32_t)((at + POOL_BLOCK - 1) / POOL_BLOCK));
-	}
+	trim_tail(s, (uint32_t)((at + POOL_BLOCK - 1) / POOL_BLOCK));
 }
 
 size_t stream_append(struct stream *s, const void *data, size_t len)
