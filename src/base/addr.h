@@ -10,7 +10,6 @@
 #define BASE_ADDR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct ip_addr {

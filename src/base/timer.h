@@ -7,7 +7,6 @@
 #ifndef BASE_TIMER_H
 #define BASE_TIMER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define TIMER_NEVER UINT64_MAX

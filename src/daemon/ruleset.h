@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/addr.h"
 #include "proxy/proxy.h"
 
 /* In family inet; for struct worker_config too. */

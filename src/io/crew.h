@@ -8,7 +8,6 @@
 #ifndef IO_CREW_H
 #define IO_CREW_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -9,7 +9,6 @@
  */
 #include "io/inbox.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -26,9 +26,9 @@
  *
  * Files: conn.c (life, state, closing), handshake.c (MP_CAPABLE, MP_JOIN), recv.c
  * (DSS in), send.c (DSS out, reinjection), sched*.c, hoard.c, buffers.c, fallback.c (plain
- * TCP, MP_FAIL, infinite mappings), options.c (which options go on a segment), path.c
- * (priorities, subflow death), address.c (ADD_ADDR, REMOVE_ADDR, and the ACKs that carry such
- * signals), timers.c, crypto.c.
+ * TCP, MP_FAIL, infinite mappings), told.c (what came before once more), options.c (which
+ * options go on a segment), path.c (priorities, subflow death), address.c (ADD_ADDR,
+ * REMOVE_ADDR, and the ACKs that carry such signals), timers.c, crypto.c.
  */
 #ifndef MPTCP_MPTCP_H
 #define MPTCP_MPTCP_H

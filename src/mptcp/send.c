@@ -18,7 +18,6 @@
  * al., "How Hard Can It Be? Designing and Implementing a Deployable Multipath TCP", NSDI
  * 2012, section 4.2.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "base/log.h"

@@ -15,7 +15,6 @@
 #ifndef PROXY_FLOWTABLE_H
 #define PROXY_FLOWTABLE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <uthash.h>
 

@@ -23,7 +23,8 @@
  *
  * Files: proxy.c (life, dispatch of packets), shard.c (several workers), session.c (one
  * session's life), relay.c (bytes between the two sides), endpoints.c (which addresses clients
- * are told of), flowtable.c, services.c, limits.c.
+ * are told of), stateless.c (SYNs answered without one), evict.c (sessions ended for want of
+ * memory), robbed.c (clients whose options get lost), flowtable.c, services.c, limits.c.
  */
 #ifndef PROXY_PROXY_H
 #define PROXY_PROXY_H
@@ -37,7 +38,6 @@
 
 #include "base/addr.h"
 #include "base/counters.h"
-#include "base/hash.h"
 #include "base/pool.h"
 #include "mptcp/mptcp.h"
 #include "proxy/robbed.h"

@@ -12,7 +12,6 @@
 #define TCP_CC_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct hystart;

@@ -25,7 +25,8 @@
  * Files: tcp.c (life and state), timers.c (deadlines), input.c (RFC 9293, 3.10.7), output.c,
  * txrec.c (retransmission records), rack.c (loss detection, RFC 8985),
  * recovery.c (fast recovery, PRR, RTO), ecn.c, pacing.c, cwv.c, mtu.c, rtt.c (RFC 6298),
- * cc_*.c, coupling.c (what endpoints of one connection know of each other), timewait.c.
+ * cc.c, cc_*.c, hystart.c (RFC 9406), coupling.c (what endpoints of one connection know of
+ * each other), timewait.c.
  */
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
