@@ -258,6 +258,7 @@ struct mptcp_subflow {
 	uint32_t map_buffered;
 	struct stream held;             /* bytes that wait for a mapping or, after a wrong
 					 * checksum, for the peer's fallback */
+	uint64_t held_us;               /* when the last that came with a DSS began to wait */
 	bool dss_here;                  /* the last packet had a DSS */
 
 	uint32_t echoes;                /* bit i: addresses->remote[i] is to be echoed here */

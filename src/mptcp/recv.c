@@ -28,6 +28,9 @@
 #define FREE_MAPS_MAX 4096u
 /* Mappings that a subflow may have even when memory is short. */
 #define MAPS_ALWAYS 64u
+/* How long after unmapped data with a DSS such without may wait for their mapping, too: TCP may
+ * have to send again what is between them. */
+#define MAPPING_WAIT_US 10000000u
 
 /* ---- stream ----------------------------------------------------------------- */
 
@@ -569,6 +572,17 @@ static void recv_waiting(struct mptcp_subflow *sf, uint64_t now_us)
 	}
 }
 
+/*
+ * Whether bytes have come without any option, long after what waits: no sender leaves a mapping out
+ * for so long.  They are its repetition, for lack of a DATA_ACK, and have lost their options again.
+ * If they waited, too, we would look like a peer whose reader has stopped, for ever.
+ */
+static bool waits_in_vain(const struct mptcp_subflow *sf, uint64_t now_us)
+{
+	return stream_len(&sf->held) && !sf->dss_here && !sf->reset_pending &&
+	       now_us - sf->held_us >= MAPPING_WAIT_US;
+}
+
 void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t len, uint32_t seq,
 			bool transient, uint64_t now_us)
 {
@@ -601,9 +615,12 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		if (n || !len || sf->reset_pending)
 			continue;
 		if (stream_len(&sf->held) || (conn->joined_once && sf->dss_here)) {
+			if (sf->dss_here)
+				sf->held_us = now_us;
 			mptcp_recv_hold(sf, offset, data, len);
 			recv_waiting(sf, now_us);
-			return;
+			if (!waits_in_vain(sf, now_us))
+				return;
 		}
 		/* Without any option they were lost on the way. */
 		mptcp_robbed(sf);
@@ -655,7 +672,8 @@ static void recv_data_ack(struct mptcp_subflow *sf, const struct packet *p, uint
 			if (seq64_gt(edge, conn->snd_wnd_edge))
 				conn->snd_wnd_edge = edge;
 			/* A peer whose reader has stopped leaves out, for lack of room, what its
-			 * TCP has acknowledged; that may last (RFC 9293, section 3.8.6.1). */
+			 * TCP has acknowledged, though its window is open (Linux); that may last
+			 * (RFC 9293, section 3.8.6.1). */
 			if (seq64_lt(conn->snd_una, conn->snd_nxt))
 				conn->rto_unanswered = 0;
 			mptcp_send_acked(conn, ack, now_us);

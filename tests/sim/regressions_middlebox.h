@@ -4,3 +4,5 @@
 { false, 3046458, "the same" },
 { false, 3169428, "an MP_FAIL that crossed the peer's was never answered, and its FIN ended nothing" },
 { false, 3201619, "a window that opened when options got lost stayed shut for ever" },
+{ false, 30000381, "data without options waited for its mapping behind such with a DSS, for ever" },
+{ true, 50019845, "the same" },

@@ -311,6 +311,63 @@ START_TEST(merged_segments_lose_a_mapping_among_two)
 }
 END_TEST
 
+START_TEST(mapping_behind_data_without_options)
+{
+	/* Behind data with a DSS, which shows that options pass, such without may wait, too. */
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< b PA len 5 of 0 dss(a0)",
+		    "+ 60s",
+		    "> b A dss(A0)",
+		    "< b PA len 5 of 5 dss(a0)",
+		    "< b PA len 5 of 10",
+		    "+ 5s",
+		    "> b A dss(A0)",
+		    "< b PA len 5 of 15",
+		    "< b A dss(a0 m0+20@1)",
+		    "= 20",
+		    "+ 50ms",
+		    "> b A dss(a20)",
+		    /* A path on which nothing comes behind what waits is not given up, nor one on
+		     * which what comes is mapped. */
+		    "< b PA len 10 dss(a0 m20+5@21)",
+		    "= 25",
+		    "+ 3600s",
+		    "> b A dss(a25)",
+		    "< b A dss(a0 m25+5@31)",
+		    "< b PA len 5 of 25",
+		    "= 30",
+		    "? mp_unmapped 5",
+		    "+ 50ms",
+		    "> b A dss(a30)",
+		    "? subflows 2");
+}
+END_TEST
+
+START_TEST(options_lost_behind_what_waits_resets_one)
+{
+	SCRIPT(1, OPEN, JOIN_B,
+	       /* A packet that has options fills a gap before one that has lost them. */
+	       "< b PA len 5 of 0 seq 6",
+	       "> b A ack 1 sack 6-11 dss(A0)",
+	       "< b PA len 5 seq 1 dss(a0 m0+5@1)",
+	       "> b A dss(a5)",
+	       "= 5",
+	       /* The peer misses the DATA_ACK of what came first, and sends that again. */
+	       "< b PA len 5 of 5",
+	       "+ 50ms",
+	       "> b A dss(a5)",
+	       "+ 15s",
+	       "< b PA len 5 of 5",
+	       "> b RA tcprst(6)",
+	       "? mp_no_mapping 1",
+	       "? subflows 1",
+	       "< a PA len 5 dss(a0 m5+5@1)",
+	       "= 10",
+	       "+ 50ms",
+	       "> a A dss(a10)");
+}
+END_TEST
+
 START_TEST(unmapped_data_is_bounded)
 {
 	static char line[40];
@@ -549,6 +606,7 @@ UNIT_MAIN("mptcp_dss", largest_window_counts, opened_window_is_told_where_anothe
 	  mapping_longer_than_what_is_sent, split_segments_repeat_their_mapping,
 	  split_segments_lose_their_mapping, merged_segments_lose_a_mapping,
 	  mapping_behind_its_data, merged_segments_lose_a_mapping_among_two,
+	  mapping_behind_data_without_options, options_lost_behind_what_waits_resets_one,
 	  unmapped_data_is_bounded,
 	  data_sequence_numbers_wrap, segment_of_the_last_turn, data_fin_at_the_wrap,
 	  subflow_sequence_numbers_wrap,
