@@ -19,7 +19,9 @@
 #include "unit.h"
 
 #define SECOND 1000000ull
+#ifndef MAX_SERVERS
 #define MAX_SERVERS 4
+#endif
 #define LATENCY_US 1000
 #define BATCH 8
 

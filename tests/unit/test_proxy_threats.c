@@ -3,6 +3,8 @@
  * Attacks on the proxy (RFC 6181, RFC 7430; doc/threats.md names what each meets): each
  * test attacks, and checks the bound and the counter.
  */
+/* More than are ended in one look. */
+#define MAX_SERVERS 34
 #include "proxy_world.h"
 
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include "mptcp/internal.h"
 #include "proxy/evict.h"
 #include "proxy/session.h"
+#include "wire/bytes.h"
 
 /* ---- memory --------------------------------------------------------------------- */
 
@@ -66,6 +69,46 @@ START_TEST(reading_slowly_is_put_up_with)
 	}
 	ck_assert_uint_eq(count(CNT_EVICTED), 0);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
+	world_end();
+}
+END_TEST
+
+/* The client of server `i` falls back to plain TCP and sends segments that nobody reads. */
+static void stuck_upload(int i, int segments)
+{
+	uint8_t data[256];
+	struct packet p;
+	char from[32];
+	size_t len;
+
+	snprintf(from, sizeof(from), "192.0.2.1:%d", 4000 + i);
+	w.server[i].room = 0;
+	ck_assert_int_eq(give_capable(from), PROXY_TAKE);
+	connected(i, 0);
+	ck_assert_uint_eq(w.down.count, 1);
+	ck_assert_int_eq(packet_parse(w.down.q[0].data, w.down.q[0].len, &p), 0);
+	for (int k = -1; k < segments; k++) {
+		len = make_packet(data, from, TCP_ACK, k < 0 ? 1001 : 1001 + (uint32_t)k * 64, false, 0,
+				  k < 0 ? 0 : 64);
+		bytes_put32(data + 28, p.tcp.seq + 1);
+		ck_assert_int_eq(proxy_packet(w.proxy, data, len, true, w.now), PROXY_TAKE);
+		flush();
+	}
+	wire_clear(&w.down);
+}
+
+START_TEST(largest_is_ended_first_and_no_more_than_needed)
+{
+	world_begin(PROXY_CONNECT_FIRST);
+	w.config.memory_bytes = (MAX_SERVERS + 4) * POOL_BLOCK;
+	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
+	for (int i = 0; i < MAX_SERVERS; i++)
+		stuck_upload(i, i == MAX_SERVERS - 1 ? POOL_BLOCK / 64 + 1 : 1);
+	ck_assert_uint_ge(proxy_memory(w.proxy), (MAX_SERVERS + 1) * POOL_BLOCK);
+	run(2 * EVICT_STALL_US);
+	ck_assert_uint_eq(count(CNT_EVICTED), 1);
+	ck_assert(w.server[MAX_SERVERS - 1].closed && w.server[MAX_SERVERS - 1].reset);
+	ck_assert_uint_eq(proxy_session_count(w.proxy), MAX_SERVERS - 1);
 	world_end();
 }
 END_TEST
@@ -593,4 +636,5 @@ UNIT_MAIN("proxy/threats", icmp_errors_end_nothing, blind_packets_do_no_harm,
 	  stateless_answers_have_unique_tokens, stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
 	  never_reading_is_ended_when_memory_is_short,
 	  reading_slowly_is_put_up_with, zero_window_may_last_for_hours,
-	  server_that_never_reads_is_ended_when_memory_is_short)
+	  server_that_never_reads_is_ended_when_memory_is_short,
+	  largest_is_ended_first_and_no_more_than_needed)
