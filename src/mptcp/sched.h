@@ -3,7 +3,7 @@
  * The scheduler interface: which subflow sends the next range of data.
  *
  * A scheduler only chooses; it never sends.  mptcp_subflow_room() tells what a subflow
- * may send.  What all of them keep to is in sched_eligible(): nothing goes to a subflow
+ * may send.  What all of them keep to is in mptcp_sched_eligible(): nothing goes to a subflow
  * that is stale or closing, and to a backup only when there is no regular one.
  *
  * Files: sched.c (the table, what is shared), sched_NAME.c.

@@ -4,10 +4,13 @@
  * packets out, under a clock that the test moves.
  *
  *	struct peer p;
- *	peer_open(&p, &cfg);                    SYN in, SYN/ACK out, ACK with both keys in
- *	peer_data(&p, &p.first, "hello", 5, dsn_at(0));
+ *	peer_init(&p);                          then p.cfg may be changed
+ *	peer_open(&p);                          SYN in, SYN/ACK out, ACK with both keys in
+ *	data = peer_data(&p, &p.first, 0, "hello", 5);
+ *	peer_send(&p, &p.first, &data);
  *	peer_run(&p);                           lets the connection send
  *	out = peer_next(&p);                    the packets it sent, one by one
+ *	peer_fini(&p);
  *
  * A `flow` is the client's side of one subflow.  Streams are plain arrays, compared by
  * the tests themselves.
