@@ -68,6 +68,42 @@ START_TEST(karn)
 }
 END_TEST
 
+/*
+ * Whose SYN/ACK timed out waits longer for the first data (RFC 6298, section 5.7), and where that
+ * happened more than once begins with one segment (RFC 6928, section 2).
+ */
+START_TEST(lost_handshake)
+{
+	for (int losses = 0; losses < 4; losses++) {
+		setup();
+		if (losses == 3)
+			cfg.rto_max_us = 2 * SEC;
+		tcp_init_passive(&tc, &env, &cfg, syn(), our_iss, 0, now);
+		tcp_set_window(&tc, 1 << 20);
+		tcp_accept(&tc, now);
+		expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+		for (int i = 0; i < losses; i++) {
+			fire();
+			expect(TCP_SYN | TCP_ACK, 0, 1, 0);
+		}
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, 1, 0));
+		ck_assert_int_eq(tc.state, TCP_ESTABLISHED);
+		ck_assert_uint_eq(tc.srtt_us, losses ? 0 : 10 * MS);
+		ck_assert_uint_le(tc.rto_us, cfg.rto_max_us);
+		ck_assert_uint_eq(tc.cwnd_bytes, (losses > 1 ? 1 : 10) * 1460);
+		tc.tlp_out = true;      /* no probe: the timeout is what is looked at */
+		send_data(1000);
+		if (losses)
+			ck_assert_uint_eq(tc.deadline_us[TCP_TIMER_RTO],
+					  now + (losses == 3 ? 2 : 3) * SEC);
+		else
+			ck_assert_uint_lt(tc.deadline_us[TCP_TIMER_RTO], now + SEC);
+		finish();
+	}
+}
+END_TEST
+
 /* The path has become slower than the timeout, and only one segment at a time is sent: each
  * would be repeated in vain for ever, if what is known of the path were the round trip alone. */
 START_TEST(slow_path_is_learnt)
@@ -215,5 +251,5 @@ START_TEST(eifel)
 }
 END_TEST
 
-UNIT_MAIN("tcp rtt", formula, karn, slow_path_is_learnt, progress_between_timeouts,
+UNIT_MAIN("tcp rtt", formula, karn, lost_handshake, slow_path_is_learnt, progress_between_timeouts,
 	  repairs_after_frto_without_sack, timestamps_tell, eifel)
