@@ -430,20 +430,33 @@ END_TEST
 /* Section 6.2, step 4: a DSACK widens the window, but not without reordering ... */
 START_TEST(dsack_widens_window)
 {
-	struct packet *p;
-
 	flight(false);
 	tc.rack.reordering_seen = true;
-	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(2), SEQ(5)));
 	fire();                                 /* the reordering timer */
 	expect(TCP_ACK, SEQ(0), 1, 1460);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(2), SEQ(7)));
+	expect(TCP_ACK, SEQ(1), 1, 1460);
 	now += 1 * MS;
-	p = with_sack(seg(TCP_ACK, 1, SEQ(4), 0), SEQ(0), SEQ(1));
-	input(p);
+	input(with_sack(seg(TCP_ACK, 1, SEQ(7), 0), SEQ(0), SEQ(1)));
 	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 2);
 	/* once per round trip */
-	input(with_sack(seg(TCP_ACK, 1, SEQ(4), 0), SEQ(0), SEQ(1)));
+	input(with_sack(seg(TCP_ACK, 1, SEQ(7), 0), SEQ(1), SEQ(2)));
+	ck_assert_uint_eq(tc.bytes_dsacked, 2 * 1460);
 	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 2);
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	for (int i = 0; i < 4; i++) {
+		now += 2 * MS;
+		tcp_timeout(&tc, now);  /* paced */
+		send_data(1460);
+	}
+	now += 10 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(11), SEQ(14)));
+	fire();
+	expect(TCP_ACK, SEQ(10), 1, 1460);
+	now += 1 * MS;
+	input(with_sack(seg(TCP_ACK, 1, SEQ(14), 0), SEQ(10), SEQ(11)));
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 3);
 	finish();
 }
 END_TEST
