@@ -461,6 +461,39 @@ START_TEST(dsack_widens_window)
 }
 END_TEST
 
+/* ... and wears off (section 6.2, step 4): sixteen episodes without another one. */
+START_TEST(widened_window_wears_off)
+{
+	uint32_t una = 1;
+
+	establish();
+	tc.rack.reordering_seen = true;
+	tc.rack.reo_wnd_mult = 4;
+	tc.rack.reo_wnd_persist = 16;
+	for (int i = 0; i < 16; i++) {
+		ck_assert_uint_eq(tc.rack.reo_wnd_mult, 4);
+		tc.cwnd_bytes = 10 * 1460;
+		for (int k = 0; k < 5; k++) {
+			now += 10 * MS;         /* paced */
+			tcp_timeout(&tc, now);
+			send_data(1460);
+		}
+		now += 20 * MS;
+		input(with_sack(seg(TCP_ACK, 1, una, 0), una + 1460, una + 5 * 1460));
+		if (!tc.lost_bytes)
+			fire();
+		ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+		expect(TCP_ACK, una, 1, 1460);
+		now += 20 * MS;
+		una += 5 * 1460;
+		input(seg(TCP_ACK, 1, una, 0));
+		ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	}
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 1);
+	finish();
+}
+END_TEST
+
 /* ... nor for a copy that the network made (RFC 2883, section 5): nothing was sent twice. */
 START_TEST(dsack_of_a_copy)
 {
@@ -542,4 +575,4 @@ UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reorderi
 	  tail_probe_waits_for_a_round_trip, tail_probe_falls_back, dsack_tells_of_reordering,
 	  dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
 	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe,
-	  dsack_widens_window, dsack_of_a_copy, timeout_spares_what_is_young)
+	  dsack_widens_window, widened_window_wears_off, dsack_of_a_copy, timeout_spares_what_is_young)

@@ -207,6 +207,30 @@ START_TEST(repairs_after_frto_without_sack)
 }
 END_TEST
 
+/*
+ * The same where nobody sends the new data after all: half a round trip later the repair goes on.
+ */
+START_TEST(repairs_if_frto_sends_nothing)
+{
+	establish();
+	for (int i = 0; i < 4; i++)
+		send_data(1460);
+	tc.tlp_out = true;
+	tc.want_send = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, 1461, 0));
+	expect_nothing();
+	ck_assert(tc.frto_hold);
+	ck_assert_uint_eq(tcp_deadline(&tc), now + tc.srtt_us / 2);
+	fire();
+	expect(TCP_ACK, 1461, 1, 1460);
+	finish();
+}
+END_TEST
+
 START_TEST(timestamps_tell)
 {
 	uint32_t echo;
@@ -251,5 +275,27 @@ START_TEST(eifel)
 }
 END_TEST
 
+/* Of a peer whose echo is of long ago the round trip is not believed. */
+START_TEST(eifel_with_an_old_echo)
+{
+	uint32_t rto_us;
+
+	setup();
+	establish_from(with_ts(syn(), 1000, 0));
+	send_data(1000);
+	tc.tlp_out = true;
+	now = tc.deadline_us[TCP_TIMER_RTO];
+	tcp_timeout(&tc, now);
+	expect(TCP_ACK, 1, 1, 1000);
+	rto_us = tc.rto_us;
+	now += 5 * MS;
+	input(with_ts(seg(TCP_ACK, 1, 1001, 0), 1100, hdr.opt.ts_val - 1000 * 1000));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert_uint_eq(tc.rto_us, rto_us);
+	finish();
+}
+END_TEST
+
 UNIT_MAIN("tcp rtt", formula, karn, lost_handshake, slow_path_is_learnt, progress_between_timeouts,
-	  repairs_after_frto_without_sack, timestamps_tell, eifel)
+	  repairs_after_frto_without_sack, repairs_if_frto_sends_nothing, timestamps_tell, eifel,
+	  eifel_with_an_old_echo)
