@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -586,12 +587,41 @@ START_TEST(test_all_told)
 	free(long_line);
 
 	messages[0] = 0;
-	ck_assert_ptr_null(config_load("/nonexistent/f", collect, NULL));
-	ck_assert_str_eq(messages, "/nonexistent/f: No such file or directory\n");
-	messages[0] = 0;
 	ck_assert_ptr_null(config_parse("f", "[proxy]\nlog\0= info\n" WEB,
 					sizeof("[proxy]\nlog\0= info\n" WEB) - 1, collect, NULL));
 	ck_assert_str_eq(messages, "f:2: a NUL byte\n");
+}
+END_TEST
+
+START_TEST(test_files)
+{
+	char name[] = "/tmp/test_config.XXXXXX";
+	int fd = mkstemp(name);
+	struct config *c;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, WEB, sizeof(WEB) - 1), sizeof(WEB) - 1);
+	messages[0] = 0;
+	c = config_load(name, collect, NULL);
+	ck_assert_msg(c != NULL, "refused: %s", messages);
+	ck_assert_uint_eq(c->proxy.service_count, 1);
+	config_free(c);
+	ck_assert_int_eq(ftruncate(fd, CONFIG_MAX_BYTES), 0);
+	ck_assert_ptr_null(config_load(name, collect, NULL));
+	ck_assert_ptr_null(strstr(messages, "longer than"));
+	ck_assert_int_eq(ftruncate(fd, CONFIG_MAX_BYTES + 1), 0);
+	messages[0] = 0;
+	ck_assert_ptr_null(config_load(name, collect, NULL));
+	ck_assert_ptr_nonnull(strstr(messages, ": the file is longer than "));
+	close(fd);
+	unlink(name);
+
+	messages[0] = 0;
+	ck_assert_ptr_null(config_load("/nonexistent/f", collect, NULL));
+	ck_assert_str_eq(messages, "/nonexistent/f: No such file or directory\n");
+	messages[0] = 0;
+	ck_assert_ptr_null(config_load("/", collect, NULL));
+	ck_assert_str_eq(messages, "/: Is a directory\n");
 }
 END_TEST
 
@@ -697,4 +727,4 @@ END_TEST
 UNIT_MAIN("config", test_defaults, test_everything, test_memory, test_commented_lists,
 	  test_proxy_mistakes, test_mptcp_mistakes,
 	  test_congestion_control, test_service_mistakes, test_lists, test_sections, test_endpoints, test_endpoint_mistakes, test_overlap,
-	  test_all_told, test_proposals, test_restart_keys, test_overrides_documented, test_documented)
+	  test_all_told, test_files, test_proposals, test_restart_keys, test_overrides_documented, test_documented)
