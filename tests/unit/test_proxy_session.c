@@ -1025,6 +1025,10 @@ START_TEST(endpoints_come_and_go)
 	run(3 * SECOND);
 	ck_assert_uint_eq(known_ids(), 1u << 1 | 1u << 2);
 	proxy_set_absent(w.proxy, 1);
+	/* All are told by the turns that follow at once. */
+	ck_assert_uint_eq(proxy_deadline(w.proxy), 0);
+	flush();
+	ck_assert_uint_gt(proxy_deadline(w.proxy), w.now);
 	run(5 * SECOND);
 	ck_assert_uint_eq(known_ids(), 1u << 2);
 	proxy_set_absent(w.proxy, 0);
