@@ -195,7 +195,7 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	}
 	/* The SYN takes the first octet of the data sequence space (section 3.1). */
 	conn->snd_una = conn->snd_nxt = idsn + 1;
-	conn->snd_wnd_edge = conn->unblocked = conn->snd_una;
+	conn->snd_wnd_edge = conn->unblocked = conn->repair_end = conn->snd_una;
 	stream_init(&conn->sendq, env->pool, conn->snd_una);
 	reasm_init(&conn->ooo, env->pool, OOO_GAPS_MAX);
 	conn->sndbuf = cfg->sndbuf_initial;

@@ -146,6 +146,8 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us);
 void mptcp_send_reinject(struct mptcp_subflow *sf);
 /* The same with these bytes of the stream. */
 void mptcp_send_reinject_range(struct mptcp_conn *conn, uint64_t begin, uint64_t end);
+/* The subflow is gone, perhaps with data that its TCP had acknowledged. */
+void mptcp_send_subflow_lost(struct mptcp_subflow *sf);
 /* A DATA_ACK came with an ACK of the subflow that covers more. */
 void mptcp_send_left_out(struct mptcp_subflow *sf);
 /* The data-level retransmission timer (RFC 8684, section 3.3.6). */

@@ -369,6 +369,9 @@ struct mptcp_conn {
 	struct mptcp_pace snd_pace;
 	struct mptcp_range reinject[MPTCP_REINJECT_MAX];
 	int reinject_count;
+	uint64_t repair_end;            /* what is before may have died with a subflow, see send.c */
+	uint64_t repaired;              /* ... and was sent again up to here ... */
+	uint32_t repair_len;            /* ... the last time so much; 0: not since */
 	uint8_t rto_backoff;
 	uint8_t rto_unanswered;         /* timeouts in a row without a sign of life */
 

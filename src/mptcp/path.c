@@ -132,6 +132,7 @@ void mptcp_subflow_died(struct mptcp_subflow *sf, const char *why, uint64_t now_
 	}
 	conn->infinite_out = false;
 	counter_inc(conn->env->counters, CNT_MP_SUBFLOW_LOST);
+	mptcp_send_subflow_lost(sf);
 	mptcp_send_release(conn);
 	if (conn->subflow_count == 1)
 		set_patience(mptcp_first_subflow(conn), false);

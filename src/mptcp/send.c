@@ -35,6 +35,8 @@
 #define WINDOW_SHUT_BYTES 1500u
 /* What one data-level timeout sends again. */
 #define DATA_RTO_BURST  65536u
+/* ... and a DATA_ACK after that at most. */
+#define REPAIR_MAX      (1u << 20)
 
 /* ---- space ------------------------------------------------------------------- */
 
@@ -142,6 +144,8 @@ static void reset_hoarders(struct mptcp_conn *conn)
 			mptcp_subflow_reset(sf, MPTCP_RST_TOO_MUCH_DATA, "does not deliver");
 }
 
+static void repair_more(struct mptcp_conn *conn);
+
 /* ---- acknowledgements ------------------------------------------------------------ */
 
 static void trim_reinject(struct mptcp_conn *conn)
@@ -169,6 +173,7 @@ void mptcp_send_acked(struct mptcp_conn *conn, uint64_t ack, uint64_t now_us)
 	if (conn->fin_sent && ack == conn->sendq.end + 1)
 		conn->fin_acked = true;
 	trim_reinject(conn);
+	repair_more(conn);
 	conn->rto_backoff = conn->rto_unanswered = 0;
 	conn->deadline_us[MPTCP_TIMER_RTO] = TIMER_NEVER;
 	mptcp_send_arm_rto(conn, now_us);
@@ -326,6 +331,41 @@ static bool in_good_hands(struct mptcp_conn *conn)
 	return sf && (!sf->stale || conn->subflow_count == 1);
 }
 
+/*
+ * A subflow that dies may take along what its TCP had acknowledged: Linux drops with it what its
+ * reader has not got to, or what could not be mapped.  Nothing tells how much that is.  So once
+ * the timer has sent the beginning again, a DATA_ACK of all that was sent again brings the next
+ * part, if nobody carries that; twice as much if it stops just there.  While all subflows live
+ * the same DATA_ACKs are those of a slow reader, to whom more would be no help.
+ */
+void mptcp_send_subflow_lost(struct mptcp_subflow *sf)
+{
+	struct mptcp_conn *conn = sf->conn;
+
+	if (sf->bytes_sent)
+		conn->repair_end = conn->snd_nxt;
+}
+
+static void repair(struct mptcp_conn *conn, uint32_t len)
+{
+	conn->repair_len = len;
+	conn->repaired = seq64_min(conn->snd_una + len, conn->snd_nxt);
+	mptcp_send_reinject_range(conn, conn->snd_una, conn->repaired);
+}
+
+/* The next step of that. */
+static void repair_more(struct mptcp_conn *conn)
+{
+	if (!conn->repair_len || seq64_lt(conn->snd_una, conn->repaired))
+		return;
+	if (seq64_geq(conn->snd_una, conn->repair_end))
+		conn->repair_len = 0;
+	else if (!in_good_hands(conn))
+		repair(conn, conn->snd_una != conn->repaired ? DATA_RTO_BURST
+			     : conn->repair_len < REPAIR_MAX ? 2 * conn->repair_len
+							     : REPAIR_MAX);
+}
+
 void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 {
 	struct mptcp_subflow *sf;
@@ -337,7 +377,7 @@ void mptcp_send_timeout(struct mptcp_conn *conn, uint64_t now_us)
 		tcp_request_ack(&mptcp_first_subflow(conn)->tcp);
 	} else if (seq64_lt(conn->snd_una, conn->snd_nxt) && !in_good_hands(conn)) {
 		counter_inc(conn->env->counters, CNT_MP_RTO);
-		mptcp_send_reinject_range(conn, conn->snd_una, conn->snd_una + DATA_RTO_BURST);
+		repair(conn, DATA_RTO_BURST);
 		/* The answer tells, by its DATA_ACK or by having none. */
 		if (!may_reinject(conn))
 			tcp_request_probe(&mptcp_first_subflow(conn)->tcp);

@@ -397,6 +397,118 @@ START_TEST(dead_subflow_hands_its_data_over)
 }
 END_TEST
 
+#define TAKEN_ALONG 400000u
+
+/* The stream at a client whose TCP acknowledges all, but which drops what comes on its second
+ * subflow. */
+static struct {
+	bool has[TAKEN_ALONG];
+	size_t data_acked;
+} client;
+
+static void client_takes(const struct packet *out)
+{
+	struct peer_flow *f = out->tuple.dst.port == p.first.tuple.src.port ? &p.first : &p.second;
+	uint64_t at = seq64_extend(p.server_idsn + 1, (uint32_t)out->tcp.mptcp.dss.dsn) -
+		      (p.server_idsn + 1);
+	uint32_t end = out->tcp.seq + (uint32_t)out->payload_len;
+	struct packet ack;
+
+	if (!out->payload_len || seq32_leq(end, f->ack))
+		return;
+	f->ack = end;
+	for (size_t i = 0; f == &p.first && i < out->payload_len; i++)
+		client.has[at + i] = true;
+	while (client.data_acked < TAKEN_ALONG && client.has[client.data_acked])
+		client.data_acked++;
+	ack = peer_ack(&p, f, client.data_acked);
+	peer_send(&p, f, &ack);
+}
+
+/* Takes what was sent 20 ms ago. */
+static void client_turn(void)
+{
+	int n;
+
+	peer_advance(&p, 20000);
+	n = p.out_count;
+	for (int i = 0; i < n; i++) {
+		client_takes(&p.out[i]->p);
+		free(p.out[i]);
+	}
+	p.out_count -= n;
+	memmove(p.out, p.out + n, sizeof(p.out[0]) * (size_t)p.out_count);
+	peer_run(&p);
+}
+
+/* What a subflow took along although its TCP had acknowledged it is not sent again a little for
+ * each timeout. */
+START_TEST(dead_subflow_takes_acknowledged_data_along)
+{
+	struct packet rst;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_run(&p);
+	peer_clear(&p);
+	memset(&client, 0, sizeof(client));
+	peer_queue(&p, TAKEN_ALONG);
+	while (p.conn->snd_nxt != p.conn->sendq.end)
+		client_turn();
+	client_turn();
+	ck_assert_uint_lt(client.data_acked, TAKEN_ALONG / 4);
+	rst = peer_packet(&p.second, TCP_RST | TCP_ACK);
+	peer_send(&p, &p.second, &rst);
+	p.counters.v[CNT_MP_RTO] = 0;
+	while (client.data_acked < TAKEN_ALONG)
+		client_turn();
+	ck_assert_uint_le(p.counters.v[CNT_MP_RTO], 1);
+	ck_assert_uint_eq(p.conn->snd_una, p.conn->sendq.end);
+	peer_fini(&p);
+}
+END_TEST
+
+/* All that was sent is acknowledged on its subflow, and the first `stream` bytes by DATA_ACK. */
+static void client_acknowledges(uint64_t stream)
+{
+	struct peer_flow *flows[] = { &p.first, &p.second };
+
+	for (int i = 0; i < 2; i++) {
+		struct packet ack;
+
+		flows[i]->ack = flows[i]->sf->tcp.snd_nxt;
+		ack = peer_ack(&p, flows[i], stream);
+		peer_send(&p, flows[i], &ack);
+	}
+	peer_run(&p);
+	peer_clear(&p);
+}
+
+/* While all subflows live it is a reader that is slow, to whom that would only be more work. */
+START_TEST(what_a_slow_reader_leaves_out_is_not_sent_again)
+{
+	uint64_t again;
+
+	peer_init(&p);
+	peer_open(&p);
+	peer_join(&p);
+	peer_run(&p);
+	peer_queue(&p, 300000);
+	for (int i = 0; i < 50; i++) {
+		peer_advance(&p, 20000);
+		client_acknowledges(0);
+	}
+	ck_assert_uint_eq(p.conn->snd_nxt, p.conn->sendq.end);
+	again = p.conn->bytes_reinjected;
+	ck_assert_uint_gt(again, 0);
+	for (uint64_t n = 0; n <= 300000; n += 10000)
+		client_acknowledges(n);
+	ck_assert_uint_eq(p.conn->bytes_reinjected, again);
+	peer_fini(&p);
+}
+END_TEST
+
 START_TEST(silent_subflow_hands_its_data_over)
 {
 	const struct packet *out;
@@ -1265,7 +1377,8 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  dsn_sent_again_is_whole_where_it_was, full_segment_is_sent_again_in_one,
 	  missing_data_ack_is_repaired, data_may_be_left_out_for_hours,
 	  data_that_is_left_out_in_silence_ends,
-	  dead_subflow_hands_its_data_over, silent_subflow_hands_its_data_over,
+	  dead_subflow_hands_its_data_over, dead_subflow_takes_acknowledged_data_along,
+	  what_a_slow_reader_leaves_out_is_not_sent_again, silent_subflow_hands_its_data_over,
 	  stale_subflow_repeats_from_its_hoard, stale_subflow_is_probed_then_given_up, without_subflow_it_waits_then_closes,
 	  subflows_are_coupled_while_they_live, data_fin_from_the_client,
 	  lost_data_fin_is_repeated, fastclose_in_on_ack_and_on_rst,
