@@ -428,10 +428,23 @@ bool tcp_rec_dsack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *
 	return true;
 }
 
+/* In the order of sequence numbers. */
+static void sort_blocks(struct tcp_sack_block *b, unsigned count)
+{
+	for (unsigned i = 1; i < count; i++) {
+		for (unsigned j = i; j && seq32_lt(b[j].begin, b[j - 1].begin); j--) {
+			struct tcp_sack_block tmp = b[j];
+
+			b[j] = b[j - 1];
+			b[j - 1] = tmp;
+		}
+	}
+}
+
 void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a)
 {
 	const struct tcp_options *o = &p->tcp.opt;
-	struct tcp_sack_block seen[TCP_SACK_MAX];
+	struct tcp_sack_block news[TCP_SACK_MAX];
 	unsigned count = 0;
 
 	for (unsigned i = tcp_rec_dsack(tc, p, a); i < o->sack_count && i < TCP_SACK_MAX; i++) {
@@ -441,12 +454,16 @@ void tcp_rec_sack(struct tcp_conn *tc, const struct packet *p, struct tcp_ack *a
 			continue;
 		if (seq32_lt(b.begin, a->ack) || seq32_gt(b.end, tc->snd_nxt))
 			continue;
-		sack_news(tc, b, a);
-		seen[count++] = b;
+		news[count++] = b;
 	}
+	/* The latest comes first.  What all of them bring at once must not look as if it had been
+	 * reordered, and the round-trip time that counts is the latest. */
+	sort_blocks(news, count);
+	for (unsigned i = 0; i < count; i++)
+		sack_news(tc, news[i], a);
 	/* The next ACK may skip these blocks, unless some of this was ignored. */
 	if (a->sack_refused)
 		count = 0;
-	memcpy(tc->sack_seen, seen, count * sizeof(seen[0]));
+	memcpy(tc->sack_seen, news, count * sizeof(news[0]));
 	tc->sack_seen_count = (uint8_t)count;
 }

@@ -102,6 +102,22 @@ START_TEST(reordering)
 }
 END_TEST
 
+/* What one ACK tells in several blocks, the latest first (RFC 2018, section 4), came in no order. */
+START_TEST(blocks_at_once_are_no_reordering)
+{
+	flight(false);
+	input(with_sack(with_sack(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(7), SEQ(8)), SEQ(4), SEQ(6)),
+			SEQ(1), SEQ(3)));
+	ck_assert(!tc.rack.reordering_seen);
+	ck_assert_uint_eq(tc.sacked_bytes, 5 * 1460);
+	ck_assert_uint_eq(tc.lost_bytes, 3 * 1460);
+	/* Below what was told before it did. */
+	input(with_sack(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(3), SEQ(6)), SEQ(7), SEQ(8)));
+	ck_assert(tc.rack.reordering_seen);
+	finish();
+}
+END_TEST
+
 START_TEST(dsack_undo)
 {
 	uint32_t cwnd;
@@ -569,10 +585,11 @@ START_TEST(timeout_spares_what_is_young)
 }
 END_TEST
 
-UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering, dsack_undo,
-	  dsack_undo_by_an_overtaken_ack, bad_sack_blocks, reneging, tail_probe,
-	  tail_probe_of_a_super_segment, tail_probe_found_a_loss, tail_probe_of_new_data,
-	  tail_probe_waits_for_a_round_trip, tail_probe_falls_back, dsack_tells_of_reordering,
-	  dsack_of_a_timeout, dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
-	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe,
-	  dsack_widens_window, widened_window_wears_off, dsack_of_a_copy, timeout_spares_what_is_young)
+UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering,
+	  blocks_at_once_are_no_reordering, dsack_undo, dsack_undo_by_an_overtaken_ack,
+	  bad_sack_blocks, reneging, tail_probe, tail_probe_of_a_super_segment,
+	  tail_probe_found_a_loss, tail_probe_of_new_data, tail_probe_waits_for_a_round_trip,
+	  tail_probe_falls_back, dsack_tells_of_reordering, dsack_of_a_timeout,
+	  dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
+	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe, dsack_widens_window,
+	  widened_window_wears_off, dsack_of_a_copy, timeout_spares_what_is_young)
