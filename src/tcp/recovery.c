@@ -20,8 +20,11 @@ static void save_for_undo(struct tcp_conn *tc)
 	tc->undo_possible = true;
 	tc->undo_cwnd = tc->cwnd_bytes;
 	tc->undo_ssthresh = tc->ssthresh_bytes;
-	/* The copy that a probe made may still be reported, and says nothing of this episode. */
-	tc->undo_retrans = tc->tlp_out && tc->tlp_retrans ? tc->tlp_len : 0;
+	/* Copies made before, by a probe or in the episode that has just ended, may still be
+	 * reported: they alone do not make this one needless. */
+	tc->undo_retrans = tc->retrans_bytes;
+	if (tc->tlp_out && tc->tlp_retrans && tc->undo_retrans < tc->tlp_len)
+		tc->undo_retrans = tc->tlp_len;
 	tc->undo_us = 0;
 	tc->undo_una = tc->snd_una;
 }
@@ -277,6 +280,9 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 			undo(tc, a);
 		} else if (seq32_geq(tc->snd_una, tc->recovery_end)) {
 			leave(tc);
+			/* What is lost now was sent after the reduction, which was not enough
+			 * (RFC 5681, section 4.3). */
+			lost |= tc->lost_bytes > 0;
 		}
 	} else if (needless(tc, a)) {
 		/* The last DSACKs come after recovery has ended. */

@@ -585,6 +585,49 @@ START_TEST(timeout_spares_what_is_young)
 }
 END_TEST
 
+/*
+ * Of what was sent after the reduction something is lost, too: that is another one (RFC 5681,
+ * section 4.3).  It was needless if all that is repeated by then was.
+ */
+START_TEST(loss_after_the_reduction)
+{
+	uint32_t ssthresh;
+
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(10)));
+	for (int i = 10; i < 15; i++) {
+		now += 2 * MS;
+		tcp_timeout(&tc, now);          /* paced */
+		send_data(1460);
+	}
+	ssthresh = tc.ssthresh_bytes;
+	/* What was repeated and two of the new ones got lost. */
+	now += 10 * MS;
+	input(with_sack(with_sack(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(13), SEQ(15)), SEQ(11),
+				  SEQ(12)), SEQ(1), SEQ(10)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	fire();                                 /* paced */
+	expect(TCP_ACK, SEQ(10), 1, 1460);
+	expect(TCP_ACK, SEQ(12), 1, 1460);
+	ck_assert_uint_eq(tc.ssthresh_bytes, ssthresh);
+	now += 10 * MS;
+	input(with_sack(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(13), SEQ(15)), SEQ(11),
+			SEQ(12)));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_FAST);
+	ck_assert_uint_eq(COUNT(TCP_FAST_RECOVERY), 2);
+	ck_assert_uint_lt(tc.ssthresh_bytes, ssthresh);
+	expect_nothing();
+	input(with_sack(seg(TCP_ACK, 1, SEQ(15), 0), SEQ(10), SEQ(11)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	input(with_sack(seg(TCP_ACK, 1, SEQ(15), 0), SEQ(12), SEQ(13)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert_uint_eq(tc.ssthresh_bytes, ssthresh);
+	finish();
+}
+END_TEST
+
 UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering,
 	  blocks_at_once_are_no_reordering, dsack_undo, dsack_undo_by_an_overtaken_ack,
 	  bad_sack_blocks, reneging, tail_probe, tail_probe_of_a_super_segment,
@@ -592,4 +635,5 @@ UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reorderi
 	  tail_probe_falls_back, dsack_tells_of_reordering, dsack_of_a_timeout,
 	  dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
 	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe, dsack_widens_window,
-	  widened_window_wears_off, dsack_of_a_copy, timeout_spares_what_is_young)
+	  widened_window_wears_off, dsack_of_a_copy, loss_after_the_reduction,
+	  timeout_spares_what_is_young)
