@@ -135,8 +135,10 @@ static void send_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_u
 	if (tc->recovery != TCP_RECOVERY_NONE && !tc->undo_us)
 		tc->undo_us = now_us;
 	/* A probe after the episode, too: its DSACK must not stand for another's. */
-	if (tc->recovery != TCP_RECOVERY_NONE || tc->undo_possible)
+	if (tc->recovery != TCP_RECOVERY_NONE || tc->undo_possible) {
 		tc->undo_retrans += span;
+		tc->undo_end = seq32_max(tc->undo_end, tcp_rec_end(r));
+	}
 	tc->prr_out += span;
 	tcp_rec_mark_sent_again(tc, r, now_us);
 	tcp_pace_spend(tc, span);

@@ -27,6 +27,7 @@ static void save_for_undo(struct tcp_conn *tc)
 		tc->undo_retrans = tc->tlp_len;
 	tc->undo_us = 0;
 	tc->undo_una = tc->snd_una;
+	tc->undo_end = tc->snd_nxt;
 }
 
 /*
@@ -130,7 +131,7 @@ static void undo(struct tcp_conn *tc, const struct tcp_ack *a)
 		tcp_rtt_spurious(tc, (tcp_ts_now(tc, now_us) - a->ecr) * 1000);
 	tcp_rec_unmark_lost(tc);
 	/* A fast retransmit that was not needed is what reordering looks like. */
-	if (tc->recovery != TCP_RECOVERY_RTO)
+	if (tc->fast_last)
 		tc->rack.reordering_seen = true;
 	tc->recovery = TCP_RECOVERY_NONE;
 	tc->frto = tc->frto_hold = false;
@@ -159,7 +160,8 @@ static bool needless(struct tcp_conn *tc, const struct tcp_ack *a)
 	    seq32_lt(a->ecr, tcp_ts_now(tc, a->head_again_us)))
 		return true;
 	/* Every byte sent again in this episode was reported as a duplicate. */
-	if (a->has_dsack && tc->undo_retrans && seq32_geq(a->dsack.begin, tc->undo_una)) {
+	if (a->has_dsack && tc->undo_retrans && seq32_geq(a->dsack.begin, tc->undo_una) &&
+	    seq32_leq(a->dsack.end, tc->undo_end)) {
 		uint32_t len = a->dsack.end - a->dsack.begin;
 
 		tc->undo_retrans -= len < tc->undo_retrans ? len : tc->undo_retrans;

@@ -258,7 +258,7 @@ struct tcp_conn {
 	uint32_t undo_cwnd, undo_ssthresh, undo_retrans;
 	uint64_t undo_us;               /* the first retransmission since; 0: none */
 	bool undo_possible;
-	uint32_t undo_una;              /* snd_una at the reduction */
+	uint32_t undo_una, undo_end;    /* what may have been sent again since is between them */
 	bool frto;                      /* F-RTO under way */
 	bool frto_hold;                 /* new data goes before retransmissions */
 	bool fast_last;                 /* what was repaired last was found by RACK, not by a timeout */

@@ -628,6 +628,44 @@ START_TEST(loss_after_the_reduction)
 }
 END_TEST
 
+/* Nor is it when the timeout's episode is over by the time that the DSACK comes. */
+START_TEST(dsack_after_a_timeout)
+{
+	flight(false);
+	input(seg(TCP_ACK, 1, SEQ(9), 0));
+	tc.deadline_us[TCP_TIMER_TLP] = TIMER_NEVER;
+	fire();
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_RTO);
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(9), SEQ(10)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 1);
+	ck_assert(!tc.rack.reordering_seen);
+	finish();
+}
+END_TEST
+
+/* What the network doubles later was no part of the episode and takes nothing back. */
+START_TEST(dsack_of_a_later_copy_is_no_undo)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 1, 1, 0), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	now += 10 * SEC;
+	send_data(1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(11), 0));
+	input(with_sack(seg(TCP_ACK, 1, SEQ(11), 0), SEQ(10), SEQ(11)));
+	ck_assert_uint_eq(COUNT(TCP_SPURIOUS), 0);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	finish();
+}
+END_TEST
+
 UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering,
 	  blocks_at_once_are_no_reordering, dsack_undo, dsack_undo_by_an_overtaken_ack,
 	  bad_sack_blocks, reneging, tail_probe, tail_probe_of_a_super_segment,
@@ -636,4 +674,4 @@ UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reorderi
 	  dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
 	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe, dsack_widens_window,
 	  widened_window_wears_off, dsack_of_a_copy, loss_after_the_reduction,
-	  timeout_spares_what_is_young)
+	  dsack_after_a_timeout, dsack_of_a_later_copy_is_no_undo, timeout_spares_what_is_young)
