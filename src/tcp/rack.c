@@ -217,6 +217,7 @@ void tcp_tlp_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 		/* More than the probe is acknowledged without a DSACK: it repaired a loss. */
 		tc->tlp_out = false;
 		if (tc->recovery == TCP_RECOVERY_NONE) {
+			tcp_cwv_loss(tc, a->prior_flight_bytes - a->prior_sacked_bytes, a->now_us);
 			tc->cfg.cc->on_loss(tc, a->now_us);
 			if (tc->cwnd_bytes > tc->ssthresh_bytes)
 				tc->cwnd_bytes = tc->ssthresh_bytes;

@@ -237,7 +237,7 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 	bool was_rto = tc->recovery == TCP_RECOVERY_RTO;
 	uint32_t delivered = a->delivered_bytes;
 	uint32_t in_flight = a->prior_flight_bytes - a->prior_sacked_bytes;
-	bool lost = false;
+	bool lost = false, congested;
 
 	if (a->advanced)
 		tc->unanswered = 0;
@@ -272,6 +272,8 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 
 	tcp_cwv_ack(tc, delivered, a->now_us);
 	tcp_tlp_ack(tc, a);
+	/* The loss that a probe has repaired may just have been answered. */
+	congested = a->congested && seq32_gt(a->ack, tc->ecn_end);
 
 	if (tc->recovery != TCP_RECOVERY_NONE) {
 		bool spurious = needless(tc, a);
@@ -299,7 +301,7 @@ void tcp_recovery_ack(struct tcp_conn *tc, const struct tcp_ack *a)
 
 	if (!tcp_repairing(tc) && lost) {
 		enter_fast(tc, in_flight, delivered, a->now_us);
-	} else if (tc->recovery == TCP_RECOVERY_NONE && a->congested) {
+	} else if (tc->recovery == TCP_RECOVERY_NONE && congested) {
 		enter_cwr(tc, in_flight, delivered, a->now_us);
 	} else if (tc->recovery == TCP_RECOVERY_FAST || tc->recovery == TCP_RECOVERY_CWR) {
 		prr(tc, delivered, a->advanced && !lost);

@@ -233,6 +233,33 @@ START_TEST(loss_while_reducing)
 }
 END_TEST
 
+/* The ACK that shows what a tail loss probe has repaired is marked, too: one reduction. */
+START_TEST(probe_and_mark_reduce_once)
+{
+	establish_ecn();
+	for (int i = 0; i < 10; i++)
+		send_data(1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(9), 0));
+	fire();
+	expect(TCP_ACK, SEQ(9), 1, 1460);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, SEQ(10), 0));
+	send_data(1460);
+	now += 10 * MS;
+	input(seg(TCP_ACK | TCP_ECE, 1, SEQ(11), 0));
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_lt(tc.ssthresh_bytes, UINT32_MAX);
+	ck_assert_uint_eq(COUNT(TCP_ECN_CWR), 0);
+	ck_assert_int_eq(tc.recovery, TCP_RECOVERY_NONE);
+	expect_nothing();
+	send_data(1460);
+	ck_assert_uint_eq(hdr.flags & ECN_SETUP, TCP_CWR);
+	finish();
+}
+END_TEST
+
 /* A loss reduces as well: CWR tells, and the ECE of that window counts no more. */
 START_TEST(loss_answers_marks)
 {
@@ -297,6 +324,6 @@ START_TEST(only_new_data_is_capable)
 END_TEST
 
 UNIT_MAIN("tcp ecn", passive_negotiation, passive_repeated_syn, active_negotiation,
-	  active_repeated_syn, receiver_echoes, sender_reduces_once,
-	  sender_reduces_after_gigabytes, loss_while_reducing, loss_answers_marks,
+	  active_repeated_syn, receiver_echoes, sender_reduces_once, sender_reduces_after_gigabytes,
+	  loss_while_reducing, probe_and_mark_reduce_once, loss_answers_marks,
 	  only_new_data_is_capable)

@@ -758,6 +758,33 @@ START_TEST(loss_of_an_unused_window)
 }
 END_TEST
 
+/* The same where a tail loss probe has repaired it. */
+START_TEST(probed_loss_of_an_unused_window)
+{
+	establish();
+	use_window(100000);
+	for (int i = 0; i < 300; i++) {
+		send_data(1460);
+		now += 10 * MS;
+		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+		expect_nothing();
+	}
+	send_data(1460);
+	fire();
+	expect(TCP_ACK, (uint32_t)sent + 1 - 1460, 1, 1460);
+	ck_assert_uint_eq(COUNT(TCP_TLP), 1);
+	now += 10 * MS;
+	input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+	send_data(1460);
+	now += 10 * MS;
+	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
+	input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
+	ck_assert(!tc.tlp_out);
+	ck_assert_uint_le(tc.ssthresh_bytes, 14600);
+	finish();
+}
+END_TEST
+
 /* A pause at the same time: nothing was in flight, and the window is as good as before. */
 START_TEST(used_window_is_validated)
 {
@@ -851,5 +878,5 @@ UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, act
 	  we_close_first, peer_closes_first, both_close, orphan_is_bounded, fin_beyond_gap, resets,
 	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, overlap,
 	  receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
-	  abort_states, idle_window, loss_of_an_unused_window,
+	  abort_states, idle_window, loss_of_an_unused_window, probed_loss_of_an_unused_window,
 	  used_window_is_validated, window_grows_only_with_use, slow_start_ends_when_queues_grow)
