@@ -28,13 +28,21 @@ static void challenge_ack(struct tcp_conn *tc, uint64_t now_us)
 	counter_inc(tc->env->counters, CNT_TCP_CHALLENGE_ACK);
 }
 
-static void set_dsack(struct tcp_conn *tc, uint32_t begin, uint32_t end)
+/*
+ * A duplicate is to be reported.  One ACK answers a batch of segments: what they repeat in a row is
+ * one report, as if it had been one segment, and all else gets ACKs of its own.
+ */
+static void add_dsack(struct tcp_conn *tc, uint32_t begin, uint32_t end)
 {
 	if (!tc->sack_on)
 		return;
-	tc->has_dsack = true;
-	tc->dsack.begin = begin;
-	tc->dsack.end = end;
+	if (tc->dsack_count && tc->dsacks[tc->dsack_count - 1].end == begin) {
+		tc->dsacks[tc->dsack_count - 1].end = end;
+		return;
+	}
+	if (tc->dsack_count == TCP_DSACK_MAX)
+		tcp_drop_dsack(tc);
+	tc->dsacks[tc->dsack_count++] = (struct tcp_sack_block){ begin, end };
 }
 
 /* In-order payload came in (RFC 9293, section 3.8.6.3). */
@@ -121,7 +129,7 @@ static void note_held(struct tcp_conn *tc, uint32_t seq, size_t len)
 	struct reasm_range held;
 
 	if (reasm_held(&tc->ooo, offset, len, &held))
-		set_dsack(tc, seq + (uint32_t)(held.begin - offset),
+		add_dsack(tc, seq + (uint32_t)(held.begin - offset),
 			  seq + (uint32_t)(held.end - offset));
 }
 
@@ -192,7 +200,7 @@ static void input_data(struct tcp_conn *tc, const struct packet *p, uint64_t now
 			counter_inc(tc->env->counters, CNT_TCP_DUP);
 			old = len;
 		}
-		set_dsack(tc, seq, seq + old);
+		add_dsack(tc, seq, seq + old);
 		tc->ack_now = true;
 		data += old;
 		seq += old;
@@ -446,7 +454,7 @@ static bool sequence_ok(struct tcp_conn *tc, const struct packet *p, uint64_t no
 answer:
 	/* Data must be answered each time, or its sender repeats it; the rest must not. */
 	if (p->payload_len && seq32_leq(end, tc->rcv_nxt))
-		set_dsack(tc, h->seq, h->seq + (uint32_t)p->payload_len);
+		add_dsack(tc, h->seq, h->seq + (uint32_t)p->payload_len);
 	if (p->payload_len || (h->flags & TCP_FIN))
 		tc->ack_now = true;
 	else

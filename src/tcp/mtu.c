@@ -152,7 +152,7 @@ void tcp_mtu_turn(struct tcp_conn *tc, uint64_t now_us)
 	if (tc->tlp_due)
 		return;
 	/* SACK blocks would make it longer than what it is to try. */
-	if (tc->sack_count || tc->has_dsack)
+	if (tc->sack_count || tc->dsack_count)
 		return;
 	tc->mtu.try_mss = (uint16_t)candidate(tc);
 	if (!tc->mtu.try_mss)

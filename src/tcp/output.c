@@ -360,17 +360,24 @@ static uint16_t window_field(struct tcp_conn *tc, bool syn)
 	return (uint16_t)wnd;
 }
 
+void tcp_drop_dsack(struct tcp_conn *tc)
+{
+	tc->dsack_count--;
+	memmove(tc->dsacks, tc->dsacks + 1, tc->dsack_count * sizeof(tc->dsacks[0]));
+}
+
 static void fill_sack(struct tcp_conn *tc, struct tcp_options *o)
 {
-	if (tc->has_dsack)
-		o->sack[o->sack_count++] = tc->dsack;
+	if (tc->dsack_count) {
+		o->sack[o->sack_count++] = tc->dsacks[0];
+		tcp_drop_dsack(tc);
+	}
 	for (unsigned i = 0; i < tc->sack_count && o->sack_count < TCP_SACK_MAX; i++) {
 		struct tcp_sack_block *b = &o->sack[o->sack_count++];
 
 		b->begin = tc->rcv_nxt + (uint32_t)(tc->sacks[i].begin - tc->rcv_offset);
 		b->end = tc->rcv_nxt + (uint32_t)(tc->sacks[i].end - tc->rcv_offset);
 	}
-	tc->has_dsack = false;
 }
 
 void tcp_fill_header(struct tcp_conn *tc, const struct tcp_tx *tx, uint64_t now_us,
@@ -408,7 +415,7 @@ void tcp_fill_header(struct tcp_conn *tc, const struct tcp_tx *tx, uint64_t now_
 		return;
 	if (!syn && tc->sack_on)
 		fill_sack(tc, o);
-	tc->ack_now = false;
+	tc->ack_now = tc->dsack_count > 0;
 	tc->ack_pending_bytes = 0;
 	tc->last_ack_sent = tc->rcv_nxt;
 	tcp_timer_off(tc, TCP_TIMER_DELACK);

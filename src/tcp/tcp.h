@@ -68,6 +68,9 @@ enum tcp_timer {                /* in the order of being served, see timers.c */
 	TCP_TIMER_MAX,
 };
 
+/* Duplicates of one batch that are told of; the latest, if there are more. */
+#define TCP_DSACK_MAX 4
+
 /* Upward signals, set in tc->events and cleared by the caller. */
 enum tcp_event {
 	TCP_EVENT_ESTABLISHED = 1u << 0,  /* handshake complete */
@@ -209,8 +212,8 @@ struct tcp_conn {
 	struct reasm_range sacks[TCP_SACK_MAX]; /* latest first (RFC 2018, section 4) */
 	uint8_t sack_count;
 	uint32_t rcv_wnd_max;           /* largest rcv_wnd: the buffer, for SWS avoidance */
-	struct tcp_sack_block dsack;    /* to report once (RFC 2883) */
-	bool has_dsack;
+	struct tcp_sack_block dsacks[TCP_DSACK_MAX];    /* to report, on an ACK each (RFC 2883) */
+	uint8_t dsack_count;
 
 	/* acknowledgements */
 	bool ack_now;
@@ -381,7 +384,7 @@ void tcp_tx_set_checksum(struct tcp_conn *tc, struct tcp_tx *tx, uint16_t checks
 /*
  * Fills header fields and plain options of a segment as it leaves: ports are the
  * caller's.  Everything that an outgoing ACK implies (delayed-ACK state, advertised
- * edge, DSACK told) is taken as done.
+ * edge, a DSACK told) is taken as done.
  */
 void tcp_fill_header(struct tcp_conn *tc, const struct tcp_tx *tx, uint64_t now_us,
 		     struct tcp_header *h);

@@ -103,6 +103,8 @@ void tcp_arm_persist(struct tcp_conn *tc, uint64_t now_us);
 bool tcp_needs_persist(const struct tcp_conn *tc);
 /* The free part of cwnd. */
 uint32_t tcp_cwnd_room(const struct tcp_conn *tc);
+/* The first duplicate in the list was reported, or is not to be. */
+void tcp_drop_dsack(struct tcp_conn *tc);
 /* As tcp_send_room(), whatever the pace. */
 uint32_t tcp_window_room(const struct tcp_conn *tc);
 /* Lost data is to be sent before anything new. */

@@ -526,6 +526,48 @@ START_TEST(sack_blocks)
 }
 END_TEST
 
+/* Duplicates of one batch: each is reported, on an ACK of its own (RFC 2883, section 4) ... */
+START_TEST(dsack_each)
+{
+	establish();
+	input(seg(TCP_ACK, 1, 1, 1000));
+	input(seg(TCP_ACK, 1001, 1, 1000));
+	input(seg(TCP_ACK, 3001, 1, 1000));
+	expect(TCP_ACK, 1, 2001, 0);
+	input(seg(TCP_ACK, 1, 1, 100));
+	input(seg(TCP_ACK, 501, 1, 100));
+	input(seg(TCP_ACK, 501, 1, 100));
+	input(seg(TCP_ACK, 3001, 1, 1000));
+	input(seg(TCP_ACK, 2001, 1, 100));
+	expect(TCP_ACK, 1, 2101, 0);
+	expect_sack(0, 1, 101);
+	expect_sack(1, 3001, 4001);
+	expect(TCP_ACK, 1, 2101, 0);
+	expect_sack(0, 501, 601);
+	expect(TCP_ACK, 1, 2101, 0);
+	expect_sack(0, 501, 601);
+	expect(TCP_ACK, 1, 2101, 0);
+	expect_sack(0, 3001, 4001);
+	expect_sack(1, 3001, 4001);
+	expect_nothing();
+	/* ... but of segments in a row all at once. */
+	for (uint32_t i = 0; i < 6; i++)
+		input(seg(TCP_ACK, 501 + i * 100, 1, 100));
+	expect(TCP_ACK, 1, 2101, 0);
+	expect_sack(0, 501, 1101);
+	expect_nothing();
+	/* The first of too many go untold. */
+	for (uint32_t i = 0; i < 10; i++)
+		input(seg(TCP_ACK, 1 + i * 200, 1, 100));
+	for (uint32_t i = 6; i < 10; i++) {
+		expect(TCP_ACK, 1, 2101, 0);
+		expect_sack(0, 1 + i * 200, 101 + i * 200);
+	}
+	expect_nothing();
+	finish();
+}
+END_TEST
+
 START_TEST(overlap)
 {
 	establish();
@@ -876,7 +918,7 @@ END_TEST
 
 UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, active_open,
 	  we_close_first, peer_closes_first, both_close, orphan_is_bounded, fin_beyond_gap, resets,
-	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, overlap,
-	  receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
+	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, dsack_each,
+	  overlap, receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
 	  abort_states, idle_window, loss_of_an_unused_window, probed_loss_of_an_unused_window,
 	  used_window_is_validated, window_grows_only_with_use, slow_start_ends_when_queues_grow)
