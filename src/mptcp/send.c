@@ -740,7 +740,7 @@ static bool third_ack_due(const struct mptcp_subflow *sf)
 static bool is_plain_ack(const struct mptcp_subflow *sf, const struct tcp_tx *tx)
 {
 	return !tx->len && tx->flags == TCP_ACK && tx->seq == sf->tcp.snd_nxt &&
-	       !third_ack_due(sf);
+	       !tcp_gap_ack_due(&sf->tcp) && !third_ack_due(sf);
 }
 
 static void drain_tcp(struct mptcp_subflow *sf, bool acks, const struct packet_sink *sink,

@@ -241,6 +241,11 @@ static bool output(struct tcp_conn *tc, uint64_t now_us, uint32_t max_len, struc
 	tcp_pace_refill(tc, now_us);
 	if (now_us >= tc->mtu.next_us || tc->mtu.try_mss)
 		tcp_mtu_turn(tc, now_us);
+	if (tcp_gap_ack_due(tc)) {
+		tx->seq = tc->snd_nxt;
+		tx->flags = TCP_ACK;
+		return true;
+	}
 	if (send_lost(tc, now_us, max_len, tx))
 		return true;
 	if (tc->tlp_due) {

@@ -393,6 +393,16 @@ static inline uint32_t tcp_payload_mss(const struct tcp_conn *tc, uint32_t optio
 {
 	return tc->mss - option_len;
 }
+/*
+ * Whether an ACK is due that must leave before any data, and without: it tells of a gap or a
+ * duplicate.  Beside a mapping there is little room for that, beside timestamps, too, none, and what
+ * is cut into segments would tell it with each.  And to who has no SACK it is a duplicate ACK (RFC
+ * 5681, section 2).
+ */
+static inline bool tcp_gap_ack_due(const struct tcp_conn *tc)
+{
+	return tc->ack_now && (tc->ooo.bytes || tc->dsack_count);
+}
 /* Asks for an ACK at the next tcp_output() (MPTCP signals need one). */
 void tcp_request_ack(struct tcp_conn *tc);
 /* Sends a keepalive, which the peer must answer, whether one is due or not. */

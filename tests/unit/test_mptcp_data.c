@@ -157,6 +157,39 @@ START_TEST(server_data_is_mapped_and_acknowledged)
 }
 END_TEST
 
+/*
+ * Data may carry an ACK, but not one that tells of a gap or a duplicate: timestamps and a mapping
+ * leave no room for that, and each segment that a device cuts out of the data would repeat it.
+ */
+START_TEST(gaps_are_told_on_acks_of_their_own)
+{
+	for (int dup = 0; dup < 2; dup++) {
+		const struct packet *out;
+
+		peer_init(&p);
+		peer_open(&p);
+		if (dup)
+			data(&p.first, 0, "12345");
+		peer_run(&p);
+		peer_forget(&p);
+		/* The latter goes to the place of the former, or a byte after it. */
+		p.first.seq += dup ? (uint32_t)-5 : 1;
+		data(&p.first, !dup, "12345");
+		peer_queue(&p, 10000);
+		peer_run(&p);
+		out = peer_next(&p);
+		ck_assert_ptr_nonnull(out);
+		ck_assert_uint_eq(out->payload_len, 0);
+		ck_assert_uint_eq(out->tcp.opt.sack_count, 1);
+		out = peer_next(&p);
+		ck_assert_ptr_nonnull(out);
+		ck_assert_uint_gt(out->payload_len, 0);
+		ck_assert_ptr_null(peer_next(&p));
+		peer_fini(&p);
+	}
+}
+END_TEST
+
 /* Sends one byte at `dsn`, as the subflow's byte `seq`, and tells whether its DSN went out whole. */
 static bool sent_whole_at(struct peer_flow *f, uint64_t dsn, uint32_t seq, bool again)
 {
@@ -1373,7 +1406,8 @@ END_TEST
 UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  overlap_and_duplicate_are_delivered_once, one_mapping_over_several_segments,
 	  short_numbers_wrap, mapping_out_of_subflow_order,
-	  server_data_is_mapped_and_acknowledged, dsn_is_whole_where_it_could_be_misread,
+	  server_data_is_mapped_and_acknowledged, gaps_are_told_on_acks_of_their_own,
+	  dsn_is_whole_where_it_could_be_misread,
 	  dsn_sent_again_is_whole_where_it_was, full_segment_is_sent_again_in_one,
 	  missing_data_ack_is_repaired, data_may_be_left_out_for_hours,
 	  data_that_is_left_out_in_silence_ends,

@@ -666,6 +666,20 @@ START_TEST(dsack_of_a_later_copy_is_no_undo)
 }
 END_TEST
 
+/* What the peer sent is lost, too: it hears of that first. */
+START_TEST(gap_is_told_before_anything_is_repeated)
+{
+	flight(false);
+	input(with_sack(seg(TCP_ACK, 101, 1, 100), SEQ(1), SEQ(4)));
+	expect(TCP_ACK, SEQ(10), 1, 0);
+	ck_assert_uint_eq(hdr.opt.sack_count, 1);
+	expect(TCP_ACK, SEQ(0), 1, 1460);
+	ck_assert(tx.retransmission);
+	expect_nothing();
+	finish();
+}
+END_TEST
+
 UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reordering,
 	  blocks_at_once_are_no_reordering, dsack_undo, dsack_undo_by_an_overtaken_ack,
 	  bad_sack_blocks, reneging, tail_probe, tail_probe_of_a_super_segment,
@@ -674,4 +688,5 @@ UNIT_MAIN("tcp rack", three_sacked, three_duplicates, reordering_timer, reorderi
 	  dsack_of_a_probe_is_no_undo, dsack_of_a_later_probe_is_no_undo,
 	  eifel_compares_the_same_segment, eifel_leaves_out_a_later_probe, dsack_widens_window,
 	  widened_window_wears_off, dsack_of_a_copy, loss_after_the_reduction,
-	  dsack_after_a_timeout, dsack_of_a_later_copy_is_no_undo, timeout_spares_what_is_young)
+	  dsack_after_a_timeout, dsack_of_a_later_copy_is_no_undo,
+	  gap_is_told_before_anything_is_repeated, timeout_spares_what_is_young)
