@@ -48,9 +48,8 @@ static void add_dsack(struct tcp_conn *tc, uint32_t begin, uint32_t end)
 /* In-order payload came in (RFC 9293, section 3.8.6.3). */
 static void schedule_ack(struct tcp_conn *tc, uint32_t len, bool fills_gap, uint64_t now_us)
 {
-	/* A full segment may carry up to 40 bytes of options. */
-	uint32_t two = 2u * (tc->cfg.mss > 2 * TCP_OPTIONS_MAX ?
-			     tc->cfg.mss - TCP_OPTIONS_MAX : tc->cfg.mss);
+	/* What is full-sized for both ends may carry up to 40 bytes of options. */
+	uint32_t two = 2u * (tc->mtu.max - TCP_OPTIONS_MAX);
 	uint32_t delay_us = TCP_DELACK_US;
 
 	tc->ack_pending_bytes += len;

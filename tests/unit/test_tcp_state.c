@@ -404,6 +404,23 @@ START_TEST(delayed_ack)
 }
 END_TEST
 
+/* Where the peer's link takes less than ours, two of its full-sized segments are two, too. */
+START_TEST(delayed_ack_of_smaller_segments)
+{
+	struct packet p;
+
+	setup();
+	p = *syn();
+	p.tcp.opt.mss = 1388;
+	establish_from(&p);
+	input(seg(TCP_ACK, 1, 1, 1348));
+	expect_nothing();
+	input(seg(TCP_ACK, 1349, 1, 1348));
+	expect(TCP_ACK, 1, 2697, 0);
+	finish();
+}
+END_TEST
+
 START_TEST(quick_acks)
 {
 	establish();
@@ -918,7 +935,8 @@ END_TEST
 
 UNIT_MAIN("tcp state", passive_open, syn_defaults, syn_ack_gives_up, refuse, active_open,
 	  we_close_first, peer_closes_first, both_close, orphan_is_bounded, fin_beyond_gap, resets,
-	  challenge_acks_are_limited, paws, delayed_ack, quick_acks, sack_blocks, dsack_each,
-	  overlap, receive_window, keepalive, urgent_is_data, zero_window_probe, mapping_is_kept,
-	  abort_states, idle_window, loss_of_an_unused_window, probed_loss_of_an_unused_window,
-	  used_window_is_validated, window_grows_only_with_use, slow_start_ends_when_queues_grow)
+	  challenge_acks_are_limited, paws, delayed_ack, delayed_ack_of_smaller_segments,
+	  quick_acks, sack_blocks, dsack_each, overlap, receive_window, keepalive, urgent_is_data,
+	  zero_window_probe, mapping_is_kept, abort_states, idle_window, loss_of_an_unused_window,
+	  probed_loss_of_an_unused_window, used_window_is_validated, window_grows_only_with_use,
+	  slow_start_ends_when_queues_grow)
