@@ -112,10 +112,16 @@ void proxy_message(struct proxy *proxy, const struct proxy_message *m, uint64_t 
 	f = flowtable_find(&proxy->flows, &m->tuple);
 	if (!f || f->kind != FLOW_AWAY || f->peer != m->from || f->generation != m->generation)
 		return;
+	if (m->kind == PROXY_MESSAGE_RETURNED) {
+		/* The kernel catches the tuple since its SYN, and goes on where we take it. */
+		flowtable_remove(&proxy->flows, f);
+		if (proxy_dispatch(proxy, m->data, m->len, m->checksum_known, PACKET_RETURNED,
+				   now_us) == PROXY_TAKE)
+			return;
+		counter_inc(proxy->counters, CNT_HANDOVER_LOST);
+		proxy->ops->flow_forget(proxy->ops_ctx, &m->tuple);
+		return;
+	}
 	f->generation = 0;
 	proxy_forget_flow(proxy, f);
-	if (m->kind == PROXY_MESSAGE_RETURNED &&
-	    proxy_dispatch(proxy, m->data, m->len, m->checksum_known, PACKET_RETURNED,
-			   now_us) != PROXY_TAKE)
-		counter_inc(proxy->counters, CNT_HANDOVER_LOST);
 }

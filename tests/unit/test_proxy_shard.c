@@ -223,6 +223,7 @@ START_TEST(new_connection_is_returned)
 {
 	struct flow_tuple rx;
 	struct flow *old;
+	int forgotten;
 
 	shard_begin();
 	join();
@@ -234,9 +235,12 @@ START_TEST(new_connection_is_returned)
 	old = flowtable_find(&w.proxy->flows, &rx);
 	ck_assert_ptr_nonnull(old);
 	ck_assert_int_eq(old->kind, FLOW_TIMEWAIT);
+	forgotten = w.forgotten;
 	ck_assert_int_eq(land(TCP_SYN, old->tw.rcv_nxt + 100000, true, 0), PROXY_TAKE);
 	ck_assert_int_eq(w.opened, 2);
 	ck_assert_int_eq(away()->kind, FLOW_SUBFLOW);
+	/* The kernel has caught the SYN, and must go on. */
+	ck_assert_int_eq(w.forgotten, forgotten);
 	ck_assert_uint_eq(proxy_session_count(lander), 1);
 	ck_assert_uint_eq(count(CNT_HANDOVER_LOST), 0);
 	shard_end();
