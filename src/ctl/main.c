@@ -319,6 +319,24 @@ static void show_status(const json_t *a)
 	}
 }
 
+static void show_counters(const json_t *a)
+{
+	json_t *counters = json_object_get(a, "counters"), *c;
+	int widest = 0, digits = 0, n;
+	const char *name;
+
+	json_object_foreach(counters, name, c) {
+		if ((int)strlen(name) > widest)
+			widest = (int)strlen(name);
+		n = snprintf(NULL, 0, "%" PRId64, number_of(c, "value"));
+		if (n > digits)
+			digits = n;
+	}
+	json_object_foreach(counters, name, c)
+		printf("%-*s  %*" PRId64 "  %s\n", widest, name, digits, number_of(c, "value"),
+		       text_of(c, "counts"));
+}
+
 static void show_connections(const json_t *a)
 {
 	static const char *const heads[] = {
@@ -481,7 +499,8 @@ static void usage(FILE *out)
 	fprintf(out,
 		"usage: mptcp-proxyctl [-s SOCKET] [--json] COMMAND\n"
 		"\n"
-		"  status           version, load, counters\n"
+		"  status           version, load, counters that are not zero\n"
+		"  counters         all counters, and what they count\n"
 		"  connections      one line for each connection\n"
 		"  connection ID    one connection and its paths\n"
 		"  endpoints        addresses that clients are told of\n"
@@ -527,6 +546,8 @@ static int run(const char *command, json_int_t id, bool as_json)
 		return EXIT_FAILURE;
 	if (as_json)
 		show_json(answer);
+	else if (!strcmp(command, "counters"))
+		show_counters(answer);
 	else if (!strcmp(command, "status"))
 		show_status(answer);
 	else if (!strcmp(command, "connections"))
@@ -554,7 +575,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	static const char *const commands[] = {
-		"status", "connections", "connection", "endpoints", "reload", "drain"
+		"status", "counters", "connections", "connection", "endpoints", "reload", "drain"
 	};
 	bool as_json = false, known = false;
 	json_int_t id = 0;

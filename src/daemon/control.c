@@ -81,6 +81,8 @@ static json_t *run_command(const struct control_ops *ops, void *ctx, const json_
 		return ops->status(ctx, err, err_len);
 	if (!strcmp(name, "reload"))
 		return ops->reload(ctx, err, err_len);
+	if (!strcmp(name, "counters"))
+		return ops->counters(ctx, err, err_len);
 	if (!strcmp(name, "endpoints"))
 		return ops->endpoints(ctx, err, err_len);
 	if (!strcmp(name, "drain"))

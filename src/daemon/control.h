@@ -6,6 +6,7 @@
  *	{"command": "status"}
  *	{"command": "connections", "offset": N}		offset may be left out
  *	{"command": "connection", "id": N}
+ *	{"command": "counters"}
  *	{"command": "endpoints"}
  *	{"command": "reload"}
  *	{"command": "drain"}
@@ -32,6 +33,7 @@ struct control_ops {
 	json_t *(*status)(void *ctx, char *err, size_t err_len);
 	json_t *(*connections)(void *ctx, uint64_t offset, char *err, size_t err_len);
 	json_t *(*connection)(void *ctx, uint64_t id, char *err, size_t err_len);
+	json_t *(*counters)(void *ctx, char *err, size_t err_len);
 	json_t *(*endpoints)(void *ctx, char *err, size_t err_len);
 	json_t *(*reload)(void *ctx, char *err, size_t err_len);
 	json_t *(*drain)(void *ctx, char *err, size_t err_len);

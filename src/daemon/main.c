@@ -571,6 +571,13 @@ static json_t *do_status(void *ctx, char *err, size_t err_len)
 			      p->max_connections, p->memory_bytes, err, err_len);
 }
 
+static json_t *do_counters(void *ctx, char *err, size_t err_len)
+{
+	struct daemon *d = ctx;
+
+	return status_counters(d->crew, err, err_len);
+}
+
 static json_t *do_connections(void *ctx, uint64_t offset, char *err, size_t err_len)
 {
 	struct daemon *d = ctx;
@@ -613,6 +620,7 @@ static json_t *do_drain(void *ctx, char *err, size_t err_len)
 
 static const struct control_ops control_ops = {
 	.status = do_status,
+	.counters = do_counters,
 	.connections = do_connections,
 	.connection = do_connection,
 	.endpoints = do_endpoints,

@@ -250,18 +250,29 @@ static void add_to_sum(struct worker *w, void *ctx)
 	json_array_append_new(sum->per_worker, json_integer((json_int_t)proxy_session_count(proxy)));
 }
 
+/* Of all workers.  0, or -errno with one line in `err`, and nothing to free. */
+static int add_up(struct crew *c, struct sum *sum, char *err, size_t err_len)
+{
+	for (unsigned i = 0; i < crew_count(c); i++) {
+		int ret = crew_call(c, i, add_to_sum, sum);
+
+		if (!ret)
+			continue;
+		json_decref(sum->per_worker);
+		no_answer(i, err, err_len);
+		return ret;
+	}
+	return 0;
+}
+
 json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
 		       uint32_t max_connections, size_t memory_bytes, char *err, size_t err_len)
 {
 	struct sum sum = { .per_worker = json_array() };
 	json_t *counters;
 
-	for (unsigned i = 0; i < crew_count(c); i++) {
-		if (crew_call(c, i, add_to_sum, &sum)) {
-			json_decref(sum.per_worker);
-			return no_answer(i, err, err_len);
-		}
-	}
+	if (add_up(c, &sum, err, err_len))
+		return NULL;
 	counters = json_object();
 	for (int i = 0; i < CNT_MAX; i++)
 		json_object_set_new(counters, counter_name((enum counter_id)i),
@@ -278,4 +289,23 @@ json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
 			 "server_sockets", (json_int_t)sum.sockets,
 			 "flow_set_errors", (json_int_t)sum.flow_set_errors,
 			 "counters", counters);
+}
+
+json_t *status_counters(struct crew *c, char *err, size_t err_len)
+{
+	struct sum sum = { .per_worker = json_array() };
+	json_t *counters;
+
+	if (add_up(c, &sum, err, err_len))
+		return NULL;
+	json_decref(sum.per_worker);
+	counters = json_object();
+	for (int i = 0; i < CNT_MAX; i++) {
+		enum counter_id id = (enum counter_id)i;
+
+		json_object_set_new(counters, counter_name(id),
+				    json_pack("{s:I, s:s}", "value", (json_int_t)sum.counters.v[i],
+					      "counts", counter_text(id)));
+	}
+	return json_pack("{s:o}", "counters", counters);
 }

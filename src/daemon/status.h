@@ -24,6 +24,8 @@ json_t *status_endpoints(const struct proxy_config *config, uint32_t absent);
 /* Version, load and limits, counters of all workers together. */
 json_t *status_summary(struct crew *c, bool draining, uint64_t uptime_us,
 		       uint32_t max_connections, size_t memory_bytes, char *err, size_t err_len);
+/* {"counters": {NAME: {"value": N, "counts": TEXT}, ...}} */
+json_t *status_counters(struct crew *c, char *err, size_t err_len);
 /*
  * {"connections": [...], "next": OFFSET}: at most STATUS_PAGE connections, after
  * passing over `offset`, worker by worker; "next" is there if more may follow.

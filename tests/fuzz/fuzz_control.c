@@ -53,7 +53,7 @@ static json_t *number(void *ctx, uint64_t n, char *err, size_t err_len)
 
 static const struct control_ops ops = {
 	.status = status, .connections = number, .connection = number, .reload = refuse,
-	.drain = status, .endpoints = status,
+	.drain = status, .counters = status, .endpoints = status,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

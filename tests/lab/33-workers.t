@@ -45,6 +45,9 @@ print(*[next(x["id"] for x in c if x["id"] % 2 == w) for w in (0, 1)])' "$LAB_TM
 done
 is "$(ctl connection 999999 >/dev/null 2>&1; echo $?)" 1 "one that is not there is told"
 like "$(ctl status)" "by worker: [0-9]+ \+ [0-9]+" "the status tells how they are spread"
+like "$(ctl counters)" "handed_over +[0-9]+  packets handed to the worker" "each counter is explained"
+is "$(ctl counters | grep -cvE '^[a-z_]+ +[0-9]+  .')" 0 "... none without"
+is "$(ctl --json counters | tr -d '\n' | grep -c '"handed_in": { *"value": [1-9]')" 1 "... or told as JSON"
 cmp_ok "$(ctl_get handed_over)" '>' 100 "packets were handed to the other worker"
 check "reload" ctl reload
 from=$(nic_bytes c1 rx)

@@ -72,7 +72,7 @@ static json_t *drain(void *ctx, char *e, size_t n)
 
 static const struct control_ops ops = {
 	.status = status, .connections = connections, .connection = connection,
-	.endpoints = status, .reload = reload, .drain = drain,
+	.counters = status, .endpoints = status, .reload = reload, .drain = drain,
 };
 
 static void log_nothing(enum log_level level, const char *line)
