@@ -346,6 +346,7 @@ static void abort_session(struct session *s, const char *why, uint64_t now_us)
 	if (s->state >= SESSION_ABORTED)
 		return;
 	s->reset = true;
+	s->aborted = why;
 	close_server(s, true);
 	relay_discard(s);
 	set_state(s, SESSION_ABORTED, why);
@@ -611,7 +612,8 @@ static void advance_close(struct session *s)
 		char text[96];
 
 		snprintf(text, sizeof(text), "%s, %llu bytes to server, %llu to client, %u subflow%s",
-			 s->conn->close_reason, (unsigned long long)s->bytes_to_server,
+			 s->aborted ? s->aborted : s->conn->close_reason,
+			 (unsigned long long)s->bytes_to_server,
 			 (unsigned long long)s->bytes_to_client, s->conn->subflows_total,
 			 s->conn->subflows_total == 1 ? "" : "s");
 		log_session(s, LOG_LEVEL_INFO, s->reset ? "reset" : "done", text);

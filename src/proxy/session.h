@@ -108,6 +108,7 @@ struct session {
 	int server_error;               /* errno found while relaying; 0: none */
 	bool server_lost;               /* failed after its end; the client may not have all yet */
 	bool reset;                     /* did not end by two FINs */
+	const char *aborted;            /* why we reset it; NULL: we did not */
 	uint64_t connect_deadline_us, linger_deadline_us, retry_us;
 
 	/* client to server: first `overflow`, then `pending` */

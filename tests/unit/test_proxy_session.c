@@ -547,8 +547,18 @@ END_TEST
 
 /* ---- resets --------------------------------------------------------------------- */
 
+static char last_line[256];
+
+static void keep_line(enum log_level level, const char *line)
+{
+	if (level <= LOG_LEVEL_INFO)
+		snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
 START_TEST(server_resets)
 {
+	log_set_sink(keep_line);
+	log_set_level(LOG_LEVEL_INFO);
 	for (int writing = 0; writing < 2; writing++) {
 		world_begin_established();
 		w.server[0].error = writing ? EPIPE : ECONNRESET;
@@ -564,6 +574,8 @@ START_TEST(server_resets)
 		run(20 * SECOND);
 		ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
 		ck_assert_uint_eq(count(CNT_SESSIONS_RESET), 1);
+		/* The log tells who it was. */
+		ck_assert_ptr_nonnull(strstr(last_line, "reset: server's reset, "));
 		world_end();
 	}
 }
