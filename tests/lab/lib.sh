@@ -285,6 +285,7 @@ nat_forget() { ip netns exec "$NS_N" conntrack -F >/dev/null 2>&1; }
 # link_set N [ab|ba] SETTINGS, while running; ab is client to gateway.
 link_set() {
 	local n=$1 dir=both
+	[ -p "$LAB_TMP/link$n" ] || lab_die "no link '$n' that is shaped"
 	case $2 in ab | ba) dir=$2; shift ;; esac
 	echo "$dir $2" >"$LAB_TMP/link$n"
 }
@@ -395,6 +396,7 @@ lab_up() {
 	LAB_SHAPE=${1:-shaped}
 	[ "$(id -u)" = 0 ] || lab_die "must be root"
 	case $LAB_MODE in daemon | plain | native) ;; *) lab_die "unknown LAB_MODE '$LAB_MODE'" ;; esac
+	case $LAB_SHAPE in shaped | unshaped) ;; *) lab_die "no shape '$LAB_SHAPE'" ;; esac
 	[ -e "$LAB_STATE" ] && lab_die "lab '$LAB_PREFIX' is up already ($LAB_STATE)"
 	ip netns list | grep -q "^$LAB_PREFIX-client\b" && lab_die "namespace $NS_C exists"
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_PREFIX.XXXXXX") || exit 1
