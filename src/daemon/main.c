@@ -57,6 +57,8 @@
 #define STOP_MARGIN_US 15000000ull
 /* How often to look whether draining is done. */
 #define DRAIN_LOOK_US 50000
+/* So many clients that gave up, and none that did not, mean that none hears us. */
+#define UNHEARD_MIN 5
 /* How often to look whether the workers turn, and after how many looks in vain to give up. */
 #define LOOK_SECONDS  2
 #define LOOKS_IN_VAIN 5
@@ -77,6 +79,7 @@ struct daemon {
 	bool rules_lost;        /* were removed by somebody else, and cannot be made again */
 	bool routes_lost;       /* likewise */
 	unsigned still_looks;   /* since a worker turned; 0: all do */
+	bool heard;             /* by a client, or it was told that there is none */
 	bool draining;
 	bool stopping;          /* by signal, so with an end */
 };
@@ -267,6 +270,42 @@ static void check_forwarding(const struct proxy_config *p)
 		}
 	}
 	routes_check_forwarding(v4, v6);
+}
+
+/* ---- clients that do not hear us --------------------------------------------------------- */
+
+struct hearing {
+	uint64_t done, gave_up;
+};
+
+static void add_hearing(struct worker *w, void *ctx)
+{
+	const struct counters *c = proxy_counters(worker_proxy(w));
+	struct hearing *h = ctx;
+
+	h->done += c->v[CNT_MP_CAPABLE_DONE];
+	h->gave_up += c->v[CNT_STEP_ASIDE_PLAIN_SYN];
+}
+
+/*
+ * Where a firewall keeps back what we send, each client waits for seconds and goes to the server
+ * by itself, and nothing else looks wrong.
+ */
+static void check_heard(struct daemon *d)
+{
+	struct hearing h = { 0 };
+
+	if (d->heard)
+		return;
+	for (unsigned i = 0; i < crew_count(d->crew); i++)
+		if (crew_call(d->crew, i, add_hearing, &h))
+			return;
+	d->heard = h.done || h.gave_up >= UNHEARD_MIN;
+	if (d->heard && !h.done)
+		log_warning("no client has heard an answer, and %llu gave up: does the firewall "
+			    "let pass what is forwarded from %s, and connections from here to the "
+			    "servers, and do these answer?", (unsigned long long)h.gave_up,
+			    d->config->device);
 }
 
 /* ---- servers on this machine ---------------------------------------------------------- */
@@ -526,6 +565,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	if (!d->still_looks) {
 		keep_rules(d);
 		keep_routes(d);
+		check_heard(d);
 	}
 	if (d->still_looks < LOOKS_IN_VAIN)
 		return;

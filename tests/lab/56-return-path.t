@@ -84,4 +84,26 @@ check "... and served, too" ctl reload
 is "$(says 'does not forward IPv6')" 1 "... with a word about forwarding"
 on_gw sysctl -qw net.ipv6.conf.all.forwarding=1
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV_6 $P_ECHO)" "^ok mptcp" "IPv6 is served"
+is "$(says 'no client has heard')" 0 "that clients hear the daemon needs no word"
+daemon_stop
+
+# A firewall that forwards what is known to it, and that alone.
+on_gw nft -f - <<-END
+	table inet forwarding {
+		chain forward {
+			type filter hook forward priority filter
+			policy drop
+			iifname { g1, g2, gs } accept
+		}
+	}
+END
+daemon_start
+pids=()
+for ((i = 0; i < 5; i++)); do
+	spawn "$NS_C" unheard "$LAB_DIR/peer.py" probe $SRV $P_ECHO --timeout 60
+	pids+=("$SPAWNED")
+done
+wait "${pids[@]}"
+is "$(grep -c '^ok tcp' "$LAB_TMP/unheard.log")" 5 "clients that do not hear the daemon get plain TCP"
+check "... and the daemon tells that" wait_for 10 says "no client has heard"
 done_testing
