@@ -2,8 +2,8 @@
 /*
  * mptcp-proxyd: options, start, reload, end.
  *
- * Order at start: configuration, privileges, the helper that runs nft, whether another daemon
- * runs, workers (queues and device), control socket, return routes, the threads, and the
+ * Order at start: configuration, privileges, the helper that runs nft, workers (queues and
+ * device), control socket, whether another daemon runs, the threads, return routes, and the
  * ruleset last, because from then on packets come; when all is there, the filter of system
  * calls.  The end is the reverse.  Whatever fails at start is told in one line, and nothing is
  * left behind.
@@ -759,9 +759,6 @@ static int start(struct daemon *d, char *err, size_t err_len)
 		snprintf(err, err_len, "cannot start a process: %s", strerror(-ret));
 		return ret;
 	}
-	ret = be_alone(d, err, err_len);
-	if (ret)
-		return ret;
 	d->base = event_base_new();
 	if (!d->base) {
 		snprintf(err, err_len, "out of memory");
@@ -782,6 +779,9 @@ static int start(struct daemon *d, char *err, size_t err_len)
 	if (!d->addresses)
 		return -EIO;
 	ret = check_upstreams(d, &c->proxy, err, err_len);
+	if (ret)
+		return ret;
+	ret = be_alone(d, err, err_len);
 	if (ret)
 		return ret;
 	ret = crew_start(d->crew);

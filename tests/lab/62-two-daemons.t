@@ -24,8 +24,7 @@ rules >"$LAB_TMP/after"
 same "$LAB_TMP/before" "$LAB_TMP/after" "the rules are the first one's"
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" "... which serves"
 
-kill -9 "$DAEMON_PID"
-wait_for 5 pid_gone "$DAEMON_PID"
+daemon_kill9
 daemon_start proxy.queue=5000
 like "$(on_client "$LAB_DIR/peer.py" probe $SRV $P_ECHO)" "^ok mptcp" \
 	"a daemon that was killed keeps nobody from serving"
