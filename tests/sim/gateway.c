@@ -115,7 +115,7 @@ static ssize_t op_writev(void *ctx, void *server, const struct iovec *iov, int n
 	for (int i = 0; i < n && room; i++) {
 		size_t len = iov[i].iov_len < room ? iov[i].iov_len : room;
 
-		sv->app.unprotected = host_unprotected(sv->session->conn);
+		sv->app.unprotected |= host_unprotected(sv->session->conn);
 		app_verify(&sv->app, sv->app.received, iov[i].iov_base, len);
 		room -= len;
 		done += len;
@@ -356,6 +356,18 @@ static bool server_writable(const struct server *sv)
 
 /* ---- turns of the loop ------------------------------------------------------------ */
 
+/* What a connection delivers now may wait for room at its server until the connection is another:
+ * the bytes are as they were. */
+static void note_unprotected(struct gateway *g)
+{
+	for (int i = 0; i < CONN_MAX; i++) {
+		struct server *sv = &g->server[i];
+
+		if (sv->open)
+			sv->app.unprotected |= host_unprotected(sv->session->conn);
+	}
+}
+
 /* Delivers what workers have sent each other, and what follows from that. */
 static void deliver_mail(struct gateway *g)
 {
@@ -374,6 +386,7 @@ static void deliver_mail(struct gateway *g)
 			list_remove(&w->inbox);
 			list_for_each(mail, &box, link)
 				proxy_message(w->proxy, &mail->m, g->sim->now_us);
+			note_unprotected(g);
 			proxy_flush(w->proxy, g->sim->now_us);
 			list_for_each_safe(mail, next, &box, link)
 				free(mail);
@@ -528,8 +541,10 @@ void gateway_receive(void *ctx, struct list *batch)
 		struct proxy *proxy = lander(g, sp);
 
 		if (proxy && proxy_packet(proxy, sp->data, sp->len, sp->merged,
-					  g->sim->now_us) == PROXY_TAKE)
+					  g->sim->now_us) == PROXY_TAKE) {
+			note_unprotected(g);
 			continue;
+		}
 		/* The server behind knows nothing of it. */
 		if (packet_parse(sp->data, sp->len, &p) || p.kind != PACKET_TCP ||
 		    (!sp->merged && !packet_checksum_ok(&p)))

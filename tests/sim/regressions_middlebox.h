@@ -6,3 +6,4 @@
 { false, 3201619, "a window that opened when options got lost stayed shut for ever" },
 { false, 30000381, "data without options waited for its mapping behind such with a DSS, for ever" },
 { true, 50019845, "the same" },
+{ true, 80003785, "the simulator took bytes that waited for the server for checked ones, after a reset" },
