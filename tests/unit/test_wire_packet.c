@@ -622,6 +622,7 @@ START_TEST(described)
 				 30, 8, 0x20, 1, 0, 0, 0, 5 };          /* DSS with DATA_ACK */
 	struct tcp_header h = { .src_port = 40000, .dst_port = 443, .seq = 1, .ack = 2,
 				.flags = TCP_ACK | TCP_RST, .window = 3 };
+	struct mptcp_options *m = &pkt.tcp.mptcp;
 	struct flow_tuple t = tuple_of(true);
 	char text[PACKET_DESCRIBE_MAX];
 	uint8_t buf[PACKET_HEADER_MAX];
@@ -633,9 +634,14 @@ START_TEST(described)
 			 "[2001:db8::1]:40000 > [2001:db8:1::2]:443 [R.] seq 1 len 0 ack 2 win 3 "
 			 "sack 7-9 dss ack 5 tcprst 6");
 	/* The longest of all. */
-	memset(&pkt.tcp.opt, 0xff, sizeof(pkt.tcp.opt));
+	memset(pkt.tcp.opt.sack, 0xff, sizeof(pkt.tcp.opt.sack));
 	pkt.tcp.opt.sack_count = TCP_SACK_MAX;
-	memset(&pkt.tcp.mptcp, 0xff, sizeof(pkt.tcp.mptcp));
+	m->present = UINT32_MAX;
+	m->capable.has_data_len = m->join.backup = true;
+	m->dss.has_ack = m->dss.has_map = m->dss.has_checksum = m->dss.data_fin = true;
+	m->dss.data_ack = m->dss.dsn = m->fail.dsn = UINT64_MAX;
+	m->dss.ssn = m->join.token = UINT32_MAX;
+	m->dss.data_len = m->dss.checksum = m->capable.data_len = UINT16_MAX;
 	ck_assert_uint_lt(strlen(packet_describe(&pkt, text)), PACKET_DESCRIBE_MAX - 1);
 }
 END_TEST
