@@ -90,7 +90,8 @@ static unsigned distance(const char *a, const char *b)
 	return row[lb];
 }
 
-const char *config_similar(const char *text, const char *const *names, size_t n)
+/* The name in `names` (of `n`) that `text` is most likely meant to be, or NULL. */
+static const char *most_similar(const char *text, const char *const *names, size_t n)
 {
 	unsigned least = SIMILAR_MAX + 1;
 	const char *best = NULL;
@@ -239,7 +240,7 @@ static void section_header(struct config_parser *p, const char *text, const char
 		else
 			begin_endpoint(p, name);
 	} else {
-		similar = config_similar(type, types, 4);
+		similar = most_similar(type, types, 4);
 		if (similar)
 			complain(p, p->line, "%s: no such section, did you mean \"%s\"?; "
 				 "allowed: %s", p->header, similar, allowed);
@@ -262,7 +263,7 @@ static void unknown_key(struct config_parser *p, const char *name)
 	for (k = config_keys; k->name; k++)
 		if (k->sections & p->section)
 			names[n++] = k->name;
-	similar = config_similar(name, names, n);
+	similar = most_similar(name, names, n);
 	if (similar)
 		snprintf(hint, sizeof(hint), ", did you mean \"%s\"?", similar);
 	for (k = config_keys; k->name; k++)

@@ -99,7 +99,4 @@ bool config_ports_overlap(const struct port_range *a, const struct port_range *b
 /* "192.0.2.0/24"; `buf` holds IP_ADDR_STRLEN + 4 bytes. */
 const char *config_prefix_format(const struct ip_prefix *p, char *buf);
 
-/* The name in `names` (of `n`) that `text` is most likely meant to be, or NULL. */
-const char *config_similar(const char *text, const char *const *names, size_t n);
-
 #endif

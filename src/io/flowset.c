@@ -246,11 +246,6 @@ void flowset_free(struct flowset *f)
 	free(f);
 }
 
-int flowset_fd(const struct flowset *f)
-{
-	return mnl_socket_get_fd(f->nl);
-}
-
 static void change(struct flowset *f, const struct flow_tuple *tuple, bool keep)
 {
 	for (size_t i = 0; i < f->count; i++) {

@@ -20,7 +20,6 @@ struct flowset;
 /* `table` (family inet) holds the sets.  NULL on failure, with one line in `err`. */
 struct flowset *flowset_new(const char *table, char *err, size_t err_len);
 void flowset_free(struct flowset *f);
-int flowset_fd(const struct flowset *f);
 
 /* `tuple` is in the direction of the client's packets. */
 void flowset_forget(struct flowset *f, const struct flow_tuple *tuple);

@@ -208,8 +208,8 @@ static struct mptcp_conn *conn_new(struct mptcp_env *env, const struct mptcp_con
 	return conn;
 }
 
-struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
-					uint64_t now_us)
+static struct mptcp_subflow *subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
+					 uint64_t now_us)
 {
 	struct mptcp_subflow *sf = calloc(1, sizeof(*sf));
 
@@ -317,7 +317,7 @@ struct mptcp_conn *mptcp_new_passive_drawn(struct mptcp_env *env, const struct m
 	if (o->capable.key_count)
 		mptcp_learn_peer_key(conn, o->capable.sender_key);
 	conn->initial = syn->tuple;
-	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
+	sf = subflow_new(conn, &syn->tuple, now_us);
 	if (!sf) {
 		mptcp_free(conn);
 		return NULL;
@@ -357,7 +357,7 @@ struct mptcp_conn *mptcp_new_active(struct mptcp_env *env, const struct mptcp_co
 	conn->active = true;
 	flow_tuple_reverse(&rx, tx);
 	conn->initial = rx;
-	sf = mptcp_subflow_new(conn, &rx, now_us);
+	sf = subflow_new(conn, &rx, now_us);
 	if (!sf) {
 		mptcp_free(conn);
 		return NULL;
@@ -423,7 +423,7 @@ struct mptcp_subflow *mptcp_join_passive(struct mptcp_conn *conn, const struct p
 		why = CNT_MP_JOIN_ADDRESS;
 		goto refuse;
 	}
-	sf = mptcp_subflow_new(conn, &syn->tuple, now_us);
+	sf = subflow_new(conn, &syn->tuple, now_us);
 	if (!sf) {
 		*reason = MPTCP_RST_RESOURCES;
 		goto refuse;
@@ -461,7 +461,7 @@ struct mptcp_subflow *mptcp_join_active(struct mptcp_conn *conn, const struct fl
 	if (sf && !sf->join && !sf->confirmed)
 		return NULL;
 	flow_tuple_reverse(&rx, tx);
-	sf = mptcp_subflow_new(conn, &rx, now_us);
+	sf = subflow_new(conn, &rx, now_us);
 	if (!sf)
 		return NULL;
 	sf->join = true;

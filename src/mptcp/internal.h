@@ -20,8 +20,6 @@
 void mptcp_set_state(struct mptcp_conn *conn, enum mptcp_state state, const char *why);
 void mptcp_subflow_set_state(struct mptcp_subflow *sf, enum mptcp_subflow_state state,
 			     const char *why);
-struct mptcp_subflow *mptcp_subflow_new(struct mptcp_conn *conn, const struct flow_tuple *rx,
-					uint64_t now_us);
 /* Ends the connection in every direction, with MPTCP_EVENT_RESET unless that breaks nothing. */
 void mptcp_terminate(struct mptcp_conn *conn, const char *why);
 /* The same where the peer does not know of it: the RSTs carry MP_FASTCLOSE (RFC 8684, section
@@ -57,8 +55,8 @@ bool mptcp_peer_may_fall_back(const struct mptcp_conn *conn);
 void mptcp_fall_back(struct mptcp_conn *conn, enum counter_id reason, const char *why,
 		     uint64_t now_us);
 /* The mapping that begins at `dsn` arrived on `sf` with a wrong checksum.  Returns true if
- * its bytes are to be kept (mptcp_recv_hold()) until the peer agrees on a fallback, as it may have
- * before (`fail_agreed`); otherwise the subflow is being reset. */
+ * its bytes are to be kept until the peer agrees on a fallback, as it may have before
+ * (`fail_agreed`); otherwise the subflow is being reset. */
 bool mptcp_fail_begin(struct mptcp_subflow *sf, uint64_t dsn, uint64_t now_us);
 /* An MP_FAIL from the peer, on an ACK or on an RST. */
 void mptcp_fail_received(struct mptcp_subflow *sf, uint64_t dsn, bool rst, uint64_t now_us);
@@ -114,10 +112,6 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
  * connection ends if the data may be what came before once more. */
 void mptcp_recv_unmapped(struct mptcp_subflow *sf, const struct packet *p, uint64_t end,
 			 uint64_t now_us);
-/* The mapping [dsn, dsn + len) at subflow sequence number `seq`; `fin`: the length that the
- * checksum covers counts a DATA_FIN besides. */
-void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
-			bool fin, uint16_t checksum);
 /* The peer's stream ends at `dsn`. */
 void mptcp_recv_fin(struct mptcp_conn *conn, uint64_t dsn);
 /* Bytes to advertise on every subflow. */
@@ -133,8 +127,6 @@ void mptcp_recv_told(struct mptcp_subflow *sf, uint16_t window);
 void mptcp_recv_fall_back(struct mptcp_subflow *sf, uint64_t now_us);
 /* Those held are. */
 void mptcp_recv_release(struct mptcp_subflow *sf, uint64_t now_us);
-/* Keeps bytes of the subflow that nobody may read yet. */
-void mptcp_recv_hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len);
 /* Where in the stream the subflow's byte at `offset` is, if all came in order, once. */
 uint64_t mptcp_recv_contiguous(const struct mptcp_subflow *sf, uint64_t offset);
 

@@ -308,7 +308,8 @@ next:
 	}
 }
 
-void mptcp_recv_hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len)
+/* Keeps bytes of the subflow that nobody may read yet. */
+static void hold(struct mptcp_subflow *sf, uint64_t offset, const uint8_t *data, size_t len)
 {
 	if (!stream_len(&sf->held)) {
 		stream_fini(&sf->held);
@@ -378,8 +379,10 @@ static void map_add(struct mptcp_subflow *sf, struct list *after, uint64_t dsn, 
 	sf->map_count++;
 }
 
-void mptcp_recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
-			bool fin, uint16_t checksum)
+/* The mapping [dsn, dsn + len) at subflow sequence number `seq`; `fin`: the length that the
+ * checksum covers counts a DATA_FIN besides. */
+static void recv_mapping(struct mptcp_subflow *sf, uint64_t dsn, uint32_t seq, uint32_t len,
+			 bool fin, uint16_t checksum)
 {
 	struct mptcp_conn *conn = sf->conn;
 	uint64_t ssn = mptcp_rcv_offset(sf, seq);
@@ -503,7 +506,7 @@ static size_t recv_checked(struct mptcp_subflow *sf, struct mptcp_map *m, const 
 			       csum_add(0, sf->map_buffer, m->len)) != m->checksum) {
 		if (!mptcp_fail_begin(sf, m->dsn, now_us))
 			return len;
-		mptcp_recv_hold(sf, m->ssn, sf->map_buffer, m->len);
+		hold(sf, m->ssn, sf->map_buffer, m->len);
 		if (conn->fail_agreed)
 			mptcp_recv_release(sf, now_us);
 		return len;
@@ -603,7 +606,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 			return;
 		}
 		if (conn->failed) {
-			mptcp_recv_hold(sf, offset, data, len);
+			hold(sf, offset, data, len);
 			sf->map_offset = offset + len;
 			return;
 		}
@@ -617,7 +620,7 @@ void mptcp_recv_payload(struct mptcp_subflow *sf, const uint8_t *data, size_t le
 		if (stream_len(&sf->held) || (conn->joined_once && sf->dss_here)) {
 			if (sf->dss_here)
 				sf->held_us = now_us;
-			mptcp_recv_hold(sf, offset, data, len);
+			hold(sf, offset, data, len);
 			recv_waiting(sf, now_us);
 			if (!waits_in_vain(sf, now_us))
 				return;
@@ -716,8 +719,8 @@ static void recv_dss(struct mptcp_subflow *sf, const struct packet *p, uint64_t 
 			mptcp_recv_fin(conn, dsn + len);
 		}
 		if (len)
-			mptcp_recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->data_fin,
-					   d->checksum);
+			recv_mapping(sf, dsn, sf->tcp.irs + d->ssn, len, d->data_fin,
+				     d->checksum);
 	}
 }
 
@@ -831,9 +834,8 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 	}
 	if (maps_first_data(sf, o))
 		/* The stream's first byte; rcv_nxt has also counted a DATA_FIN. */
-		mptcp_recv_mapping(sf, conn->rcv_nxt - conn->bytes_received -
-				   conn->fin_delivered, sf->tcp.irs + 1,
-				   o->capable.data_len, false, o->capable.checksum);
+		recv_mapping(sf, conn->rcv_nxt - conn->bytes_received - conn->fin_delivered,
+			     sf->tcp.irs + 1, o->capable.data_len, false, o->capable.checksum);
 	if (o->present & MPOPT_JOIN_ACK && sf->join)
 		tcp_request_ack(&sf->tcp); /* our fourth ACK was lost */
 	if (o->present & MPOPT_DSS) {

@@ -160,7 +160,6 @@ struct tcp_record *tcp_rec_append(struct tcp_conn *tc, uint32_t span_len, bool f
  */
 struct tcp_record *tcp_rec_split(struct tcp_conn *tc, struct tcp_record *r, uint32_t len);
 void tcp_rec_mark_lost(struct tcp_conn *tc, struct tcp_record *r);
-void tcp_rec_mark_sacked(struct tcp_conn *tc, struct tcp_record *r);
 void tcp_rec_mark_sent_again(struct tcp_conn *tc, struct tcp_record *r, uint64_t now_us);
 /* Lost records that were not sent again count as in flight once more. */
 void tcp_rec_unmark_lost(struct tcp_conn *tc);

@@ -175,7 +175,7 @@ void tcp_rec_mark_lost(struct tcp_conn *tc, struct tcp_record *r)
 		tc->retrans_hint = r;
 }
 
-void tcp_rec_mark_sacked(struct tcp_conn *tc, struct tcp_record *r)
+static void mark_sacked(struct tcp_conn *tc, struct tcp_record *r)
 {
 	account(tc, r, -1);
 	r->sacked = true;
@@ -366,7 +366,7 @@ static void sack_block(struct tcp_conn *tc, uint32_t begin, uint32_t end, struct
 				return;
 			delivered(tc, r, tcp_rec_end(r), a);
 			a->sacked_bytes += tcp_rec_span(r);
-			tcp_rec_mark_sacked(tc, r);
+			mark_sacked(tc, r);
 		}
 		tc->sack_hint = r;
 		r = list_next(&tc->records, r, struct tcp_record, by_seq);
