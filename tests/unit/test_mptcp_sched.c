@@ -361,6 +361,15 @@ START_TEST(receive_window_follows_the_slowest_path_and_falls_back)
 	}
 	ck_assert_uint_gt(p.conn->rcvbuf, 400000);
 	ck_assert_uint_lt(p.conn->rcvbuf, 700000);
+	/* It stays, also when less comes, or nothing for a while. */
+	for (int i = 0; i < 30; i++) {
+		receive(&at, 10000);
+		p.now_us += 10000;
+		ck_assert_uint_gt(p.conn->rcvbuf, 400000);
+	}
+	p.now_us += 4000000;
+	receive(&at, 100);
+	ck_assert_uint_gt(p.conn->rcvbuf, 400000);
 	edge = p.conn->rcv_adv;
 	p.now_us += 6000000;
 	receive(&at, 100);
