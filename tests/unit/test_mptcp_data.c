@@ -1009,6 +1009,23 @@ START_TEST(unmapped_data_after_a_stop_is_believed_if_it_is_new)
 }
 END_TEST
 
+/* What ACKs told is only known as far as there is memory for it; the rest is in doubt. */
+START_TEST(unmapped_data_is_not_believed_where_memory_was_short)
+{
+	for (int none = 0; none < 2; none++) {
+		bare_begin();
+		if (none)
+			mptcp_told_free(p.conn);
+		p.pool.limit_bytes = 1;
+		for (unsigned n = 0; n < 10; n++)
+			bare_data(6 + n * BLOCK, BLOCK);
+		ck_assert_uint_eq(p.received_len, 6 + 10 * BLOCK);
+		/* With memory this would be. */
+		bare_goes_on(6 + 10 * BLOCK, 1000, PAUSE_US, false);
+	}
+}
+END_TEST
+
 /* In mid-upload a segment gets lost, and behind it the client goes on to the edge. */
 static uint32_t bare_gap(void)
 {
@@ -1420,6 +1437,7 @@ UNIT_MAIN("mptcp_data", data_over_two_subflows_is_one_stream,
 	  unanswered_fastclose_ends_in_rst, options_lost_with_one_subflow_falls_back,
 	  unmapped_data_that_repeats_is_not_believed,
 	  unmapped_data_after_a_stop_is_believed_if_it_is_new,
+	  unmapped_data_is_not_believed_where_memory_was_short,
 	  gaps_in_unmapped_data_are_no_stop,
 	  unmapped_data_at_an_edge_that_was_forgotten_is_not_believed,
 	  options_lost_while_a_join_is_pending, fallback_for_acks_ends_a_pending_join_only, options_lost_on_acks_falls_back, options_lost_with_two_subflows_resets_one,
