@@ -279,13 +279,13 @@ static struct flight answer_to_client(void)
 	return w.down.q[0];
 }
 
-/* A packet without payload from `tx`, with MP_CAPABLE unless that is NULL. */
-static enum proxy_verdict give_raw(const struct flow_tuple *tx, struct tcp_header *h,
-				   const struct mptcp_capable *c)
+/* A packet without payload from `tx`, with these MPTCP options. */
+static enum proxy_verdict give_options(const struct flow_tuple *tx, struct tcp_header *h,
+				       const uint8_t *mp, size_t mp_len)
 {
-	uint8_t data[256], mp[40], opt[TCP_OPTIONS_MAX];
-	size_t len, ip_len, mp_len = c ? mptcp_option_build_capable(mp, c) : 0;
+	uint8_t data[256], opt[TCP_OPTIONS_MAX];
 	enum proxy_verdict verdict;
+	size_t len, ip_len;
 	int opt_len;
 
 	h->src_port = tx->src.port;
@@ -298,7 +298,35 @@ static enum proxy_verdict give_raw(const struct flow_tuple *tx, struct tcp_heade
 	return verdict;
 }
 
-/* Only who got the SYN/ACK can begin, only for some time, and only once. */
+/* The same with MP_CAPABLE unless that is NULL. */
+static enum proxy_verdict give_raw(const struct flow_tuple *tx, struct tcp_header *h,
+				   const struct mptcp_capable *c)
+{
+	uint8_t mp[40];
+
+	return give_options(tx, h, mp, c ? mptcp_option_build_capable(mp, c) : 0);
+}
+
+/* The flags of ECN would have to be remembered. */
+START_TEST(stateless_answer_agrees_to_no_ecn)
+{
+	struct packet synack;
+
+	for (int stateless = 0; stateless < 2; stateless++) {
+		under_pressure(stateless ? 0 : UINT32_MAX);
+		ck_assert_int_eq(give("192.0.2.5:7000", TCP_SYN | TCP_ECE | TCP_CWR, 1000, true, 0),
+				 PROXY_TAKE);
+		if (!stateless)
+			connected(0, 0);
+		ck_assert_int_eq(packet_parse(answer_to_client().data, answer_to_client().len,
+					      &synack), 0);
+		ck_assert_int_eq(synack.tcp.flags,
+				 stateless ? TCP_SYN | TCP_ACK : TCP_SYN | TCP_ACK | TCP_ECE);
+		world_end();
+	}
+}
+END_TEST
+
 START_TEST(stateless_answers_cannot_be_forged)
 {
 	struct packet synack;
@@ -310,9 +338,11 @@ START_TEST(stateless_answers_cannot_be_forged)
 	give_capable("192.0.2.5:7000");
 	ck_assert_int_eq(packet_parse(answer_to_client().data, answer_to_client().len, &synack), 0);
 	ck_assert(synack.tcp.mptcp.present & MPOPT_CAPABLE);
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		struct tcp_header h = { .seq = 1001, .ack = synack.tcp.seq + 1, .flags = TCP_ACK,
 					.window = 1000 };
+		struct mptcp_dss dss = { .has_ack = true, .data_ack = 1 };
+		uint8_t mp[40];
 		struct mptcp_capable c = {
 			.version = 1, .flags = MPTCP_CAP_HMAC_SHA, .key_count = 2, .sender_key = 77,
 			.receiver_key = synack.tcp.mptcp.capable.sender_key,
@@ -320,19 +350,24 @@ START_TEST(stateless_answers_cannot_be_forged)
 		enum proxy_verdict want = PROXY_PASS;
 
 		client_tuple(&tx, "192.0.2.5:7000");
+		/* Two periods of 64 s. */
+		w.now = begin + (i < 6 ? SECOND : 126 * SECOND);
 		switch (i) {
 		case 0: h.ack += 8; break;
 		case 1: h.seq++; break;
 		case 2: c.receiver_key ^= 1; break;
 		case 3: tx.src.port++; break;
 		case 4: w.now = begin + 129 * SECOND; break;    /* too late */
-		case 5: want = PROXY_TAKE; break;
-		case 6: want = PROXY_TAKE; break;               /* again */
+		case 5:                                         /* without keys */
+			ck_assert_int_eq(give_options(&tx, &h, mp, mptcp_option_build_dss(mp, &dss)),
+					 want);
+			continue;
+		case 6: want = PROXY_TAKE; break;
+		case 7: want = PROXY_TAKE; break;               /* again */
 		}
 		ck_assert_int_eq(give_raw(&tx, &h, &c), want);
-		w.now = begin + SECOND;
-		ck_assert_uint_eq(count(CNT_STATELESS_DONE), i >= 5);
-		ck_assert_uint_eq(proxy_session_count(w.proxy), i >= 5);
+		ck_assert_uint_eq(count(CNT_STATELESS_DONE), i >= 6);
+		ck_assert_uint_eq(proxy_session_count(w.proxy), i >= 6);
 	}
 	ck_assert_int_eq(w.opened, 1);
 	world_end();
@@ -632,7 +667,8 @@ UNIT_MAIN("proxy/threats", icmp_errors_end_nothing, blind_packets_do_no_harm,
 	  guessed_tokens_leave_nothing, replayed_join_is_refused,
 	  slow_connections_hold_no_payload,
 	  syn_flood_costs_no_sessions, syn_flood_is_shed_where_answers_are_off,
-	  stateless_answer_keeps_the_options, stateless_answers_cannot_be_forged,
+	  stateless_answer_keeps_the_options, stateless_answer_agrees_to_no_ecn,
+	  stateless_answers_cannot_be_forged,
 	  stateless_answers_have_unique_tokens, stateless_ack_past_a_limit_is_reset, one_source_cannot_take_all,
 	  never_reading_is_ended_when_memory_is_short,
 	  reading_slowly_is_put_up_with, zero_window_may_last_for_hours,
