@@ -304,6 +304,36 @@ START_TEST(hystart)
 }
 END_TEST
 
+/* Three rounds of `window` samples of `base_us`, then two of what is so much more. */
+static unsigned after_rise(struct hystart *h, uint32_t window, uint32_t base_us, uint32_t rise_us)
+{
+	unsigned divisor = 0;
+
+	hystart_init(h, window);
+	for (uint32_t i = 1; i <= 5 * window; i++)
+		divisor = hystart_ack(h, i, i + window, i <= 3 * window ? base_us : base_us + rise_us);
+	return divisor;
+}
+
+/* RFC 9406, section 4.2: an eighth of the round trip, but 4 to 16 ms; of eight samples a round. */
+START_TEST(hystart_thresholds)
+{
+	struct hystart h;
+
+	ck_assert_uint_eq(after_rise(&h, 20, 50000, 6249), 1);
+	ck_assert_uint_eq(after_rise(&h, 20, 50000, 6250), 4);
+	ck_assert_uint_eq(after_rise(&h, 20, 8000, 3999), 1);
+	ck_assert_uint_eq(after_rise(&h, 20, 8000, 4000), 4);
+	ck_assert_uint_eq(after_rise(&h, 20, 200000, 15999), 1);
+	ck_assert_uint_eq(after_rise(&h, 20, 200000, 16000), 4);
+	ck_assert_uint_eq(after_rise(&h, 7, 50000, 50000), 1);
+	ck_assert_uint_eq(after_rise(&h, 8, 50000, 50000), 4);
+	/* So many, too, for the rise to have been noise. */
+	for (uint32_t i = 1; i <= 8; i++)
+		ck_assert_uint_eq(hystart_ack(&h, 40 + i, 48 + i, 50000), i < 8 ? 4 : 1);
+}
+END_TEST
+
 /* Out of slow start also when the last of the rounds does not need the window (section 4.2). */
 START_TEST(hystart_out_unlimited)
 {
@@ -349,5 +379,5 @@ END_TEST
 
 UNIT_MAIN("tcp congestion control", names, reno, cubic_curve, cubic_fast_convergence,
 	  cubic_friendly, cubic_undo_and_idle, cubic_little_after_a_pause,
-	  cubic_little_after_an_undo, cubic_timeout, hystart,
+	  cubic_little_after_an_undo, cubic_timeout, hystart, hystart_thresholds,
 	  hystart_out_unlimited, hystart_after_undo)
