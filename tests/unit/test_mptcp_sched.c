@@ -78,9 +78,11 @@ END_TEST
 
 START_TEST(each_spares_backup_subflows)
 {
-	for (int i = 0; i < SCHEDULERS; i++) {
-		open_two(mptcp_sched_find(names[i]), 20000, 10 * MSS, 10000, 10 * MSS);
-		p.second.sf->peer_backup = true;
+	for (int i = 0; i < 2 * SCHEDULERS; i++) {
+		open_two(mptcp_sched_find(names[i / 2]), 20000, 10 * MSS, 10000, 10 * MSS);
+		/* Whoever says so. */
+		p.second.sf->peer_backup = i % 2;
+		p.second.sf->backup = !(i % 2);
 		peer_queue(&p, 15 * MSS);
 		expect_sent(10 * MSS, 0);
 		/* ... until there is no other. */
@@ -162,16 +164,45 @@ END_TEST
 
 START_TEST(blest_waits_if_the_window_would_shut)
 {
-	/* 10 segments each 10 ms are 300 in 300 ms: with 200 allowed, the slow path would be
-	 * in the way; with 500 it is not. */
+	/* 10 segments each 10 ms, growing by one, are 735 in 300 ms: with 400 allowed, the slow
+	 * path would be in the way; with 1000 it is not.  Neither is through sooner. */
 	for (int wide = 0; wide < 2; wide++) {
 		open_two(&mptcp_sched_blest, 10000, 10 * MSS, 300000, 10 * MSS);
-		p.conn->sndbuf = wide ? 1000 * MSS : 200 * MSS;
+		p.conn->sndbuf = wide ? 1000 * MSS : 400 * MSS;
 		ck_assert_uint_ge(p.conn->snd_wnd_edge - p.conn->snd_una, 1000 * MSS);
 		peer_queue(&p, p.conn->sndbuf);
 		expect_sent(10 * MSS, wide ? 10 * MSS : 0);
 		peer_fini(&p);
 	}
+}
+END_TEST
+
+/* The estimate is corrected by what came of it, once in a round trip of the slow path. */
+START_TEST(blest_learns_from_shut_windows)
+{
+	open_two(&mptcp_sched_blest, 10000, 10 * MSS, 300000, 10 * MSS);
+	p.conn->sndbuf = 400 * MSS;
+	peer_queue(&p, p.conn->sndbuf);
+	expect_sent(10 * MSS, 0);
+	ck_assert_uint_eq(p.conn->sched.lambda_percent, 100);
+	for (unsigned i = 1; i <= 80; i++) {
+		uint32_t before = p.conn->sched.lambda_percent;
+
+		p.conn->sched.blocked = i <= 40;
+		/* Its ACKs are only late. */
+		p.first.sf->tcp.deadline_us[TCP_TIMER_TLP] = TIMER_NEVER;
+		p.first.sf->tcp.deadline_us[TCP_TIMER_RTO] = p.now_us + 1000000;
+		p.now_us += 299999;
+		peer_run(&p);
+		ck_assert_uint_eq(p.conn->sched.lambda_percent, before);
+		p.now_us += 1;
+		peer_run(&p);
+		peer_forget(&p);
+		ck_assert_uint_eq(p.conn->sched.lambda_percent,
+				  i <= 30 ? 100 + 10 * i : i <= 40 ? 400 :
+				  i <= 70 ? 800 - 10 * i : 100);
+	}
+	peer_fini(&p);
 }
 END_TEST
 
@@ -183,6 +214,19 @@ START_TEST(blest_does_not_wait_for_a_path_that_timed_out)
 	p.first.sf->tcp.recovery = TCP_RECOVERY_RTO;
 	expect_sent(0, 4 * MSS);
 	peer_fini(&p);
+}
+END_TEST
+
+/* Nothing is under way whose acknowledgement would end the wait. */
+START_TEST(nobody_waits_for_a_path_without_anything_in_flight)
+{
+	for (int i = 0; i < SCHEDULERS; i++) {
+		open_two(mptcp_sched_find(names[i]), 20000, 10 * MSS, 200000, 10 * MSS);
+		p.first.sf->tcp.snd_wnd = 0;
+		peer_queue(&p, 4 * MSS);
+		expect_sent(0, 4 * MSS);
+		peer_fini(&p);
+	}
 }
 END_TEST
 
@@ -199,6 +243,29 @@ START_TEST(cost_spills_over_what_is_too_much)
 	expect_sent(10 * MSS, 0);
 	peer_queue(&p, 100 * MSS);
 	expect_sent(0, 10 * MSS);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(cost_spills_over_when_half_the_queue_waits)
+{
+	open_two(&mptcp_sched_cost, 40000, 10 * MSS, 10000, 10 * MSS);
+	p.conn->sndbuf = 70 * MSS;
+	peer_queue(&p, 44 * MSS);
+	expect_sent(10 * MSS, 0);
+	peer_queue(&p, 1 * MSS);
+	expect_sent(0, 10 * MSS);
+	peer_fini(&p);
+}
+END_TEST
+
+START_TEST(cost_does_not_wait_for_a_path_that_timed_out)
+{
+	open_two(&mptcp_sched_cost, 40000, 10 * MSS, 10000, 10 * MSS);
+	peer_queue(&p, 14 * MSS);
+	expect_sent(10 * MSS, 0);
+	p.first.sf->tcp.recovery = TCP_RECOVERY_RTO;
+	expect_sent(0, 4 * MSS);
 	peer_fini(&p);
 }
 END_TEST
@@ -319,7 +386,14 @@ START_TEST(send_queue_covers_the_slowest_path)
 	acknowledge(&p.first, MSS);
 	ck_assert_uint_gt(p.conn->sndbuf, 2150000);
 	ck_assert_uint_lt(p.conn->sndbuf, 2250000);
-	/* A while without traffic, and it is as at the beginning. */
+	/* A while without an acknowledgement is not one without traffic ... */
+	peer_queue(&p, MSS);
+	peer_run(&p);
+	p.now_us += 6000000;
+	peer_run(&p);
+	ck_assert_uint_gt(p.conn->sndbuf, p.cfg.sndbuf_initial);
+	acknowledge(&p.first, 2 * MSS);
+	/* ... after which it is as at the beginning. */
 	p.now_us += 4000000;
 	peer_run(&p);
 	ck_assert_uint_gt(p.conn->sndbuf, p.cfg.sndbuf_initial);
@@ -393,6 +467,17 @@ START_TEST(memory_that_gets_short_is_shared)
 	some = mptcp_send_space(p.conn);
 	ck_assert_uint_lt(some, whole * 6 / 10);
 	ck_assert_uint_gt(some, whole * 4 / 10);
+	/* And nobody's permission grows. */
+	p.conn->sndbuf = p.conn->rcvbuf = 100000;
+	p.first.sf->tcp.cwnd_bytes = 1 << 20;
+	mptcp_buffers_tune_send(p.conn, p.now_us);
+	ck_assert_uint_eq(p.conn->sndbuf, 100000);
+	p.conn->rcv_round_dsn = p.conn->rcv_nxt - 1000000;
+	p.conn->rcv_round_us = p.now_us - 200000;
+	mptcp_buffers_tune_receive(p.conn, p.now_us);
+	ck_assert_uint_eq(p.conn->rcvbuf, 100000);
+	p.conn->rcv_round_dsn = p.conn->rcv_nxt;
+	p.conn->sndbuf = 1 << 20;
 	pool_charge(&p.pool, 140000);
 	/* Everybody may have a little. */
 	ck_assert_uint_eq(mptcp_send_space(p.conn), 65536);
@@ -405,8 +490,11 @@ END_TEST
 UNIT_MAIN("mptcp_sched", each_has_its_name, each_spares_backup_subflows,
 	  each_skips_stale_subflows, each_fills_all_windows, minrtt_takes_the_fastest_with_room,
 	  roundrobin_takes_turns, blest_waits_if_the_fast_path_ends_sooner,
-	  blest_waits_if_the_window_would_shut, blest_does_not_wait_for_a_path_that_timed_out,
-	  cost_spills_over_what_is_too_much, redundant_copies_where_there_is_room,
+	  blest_waits_if_the_window_would_shut, blest_learns_from_shut_windows,
+	  blest_does_not_wait_for_a_path_that_timed_out,
+	  nobody_waits_for_a_path_without_anything_in_flight, cost_spills_over_what_is_too_much,
+	  cost_spills_over_when_half_the_queue_waits, cost_does_not_wait_for_a_path_that_timed_out,
+	  redundant_copies_where_there_is_room,
 	  redundant_copies_both_ways_and_new_data_first,
 	  redundant_laggard_does_not_hold_up_the_queue,
 	  head_of_line_is_sent_again_and_the_slow_path_reduced,
