@@ -73,6 +73,25 @@ START_TEST(reading_slowly_is_put_up_with)
 }
 END_TEST
 
+/* Memory that others gave back is of use although no event tells of it. */
+START_TEST(reading_goes_on_when_there_is_memory_again)
+{
+	size_t others = 63 << 20;
+
+	world_begin_established();
+	pool_charge(&w.proxy->pool, others);
+	while (pool_try_charge(&w.proxy->pool, POOL_BLOCK_MIN))
+		others += POOL_BLOCK_MIN;
+	server_sends(1000);
+	run(SECOND);
+	ck_assert_uint_eq(w.received, 0);
+	pool_uncharge(&w.proxy->pool, others);
+	run(SECOND);
+	ck_assert_uint_eq(w.received, 1000);
+	world_end();
+}
+END_TEST
+
 /* The client of server `i` falls back to plain TCP and sends segments that nobody reads. */
 static void stuck_upload(int i, int segments)
 {
@@ -139,14 +158,18 @@ START_TEST(server_that_never_reads_is_ended_when_memory_is_short)
 	world_begin(PROXY_CONNECT_FIRST);
 	w.config.memory_bytes = 1 << 20;
 	ck_assert_int_eq(proxy_set_config(w.proxy, &w.config), 0);
-	w.service.mptcp.rcvbuf_initial = 2 << 20;
+	w.service.mptcp.rcvbuf_initial = (1 << 20) + (1 << 17);
 	establish();
 	w.server[0].room = 1000;
 	w.to_send = 8 << 20;
 	client_turn();
 	run(10 * SECOND);
+	/* What its window allowed is kept, so far past the limit. */
+	ck_assert_uint_gt(w.memory_peak, 1 << 20);
 	ck_assert_uint_le(w.memory_peak, (1 << 20) + (1 << 18));
+	ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
 	run(40 * SECOND);
+	ck_assert_uint_eq(count(CNT_EVICTED), 1);
 	ck_assert_uint_eq(proxy_session_count(w.proxy), 0);
 	ck_assert_uint_eq(proxy_memory(w.proxy), 0);
 	ck_assert(w.events & MPTCP_EVENT_RESET);
@@ -673,4 +696,5 @@ UNIT_MAIN("proxy/threats", icmp_errors_end_nothing, blind_packets_do_no_harm,
 	  never_reading_is_ended_when_memory_is_short,
 	  reading_slowly_is_put_up_with, zero_window_may_last_for_hours,
 	  server_that_never_reads_is_ended_when_memory_is_short,
-	  largest_is_ended_first_and_no_more_than_needed)
+	  largest_is_ended_first_and_no_more_than_needed,
+	  reading_goes_on_when_there_is_memory_again)
