@@ -10,6 +10,7 @@
 #include "base/seq.h"
 #include "proxy/limits.h"
 #include "proxy/robbed.h"
+#include "proxy/session.h"
 #include "wire/bytes.h"
 
 /* ---- connecting ----------------------------------------------------------------- */
@@ -990,6 +991,61 @@ START_TEST(joins_under_way_are_bounded_for_each_client)
 }
 END_TEST
 
+static int source_count;
+
+static uint32_t count_source(void *ctx, const struct ip_addr *addr, int change)
+{
+	(void)ctx;
+	(void)addr;
+	source_count += change;
+	return (uint32_t)source_count;
+}
+
+/* Where others count the sessions of a client, each is told of once, and taken back. */
+START_TEST(sessions_of_a_source_are_given_back)
+{
+	struct proxy_ops counting = ops;
+
+	counting.source_sessions = count_source;
+	world_begin(PROXY_CONNECT_FIRST);
+	proxy_free(w.proxy, w.now);
+	w.config.max_per_source = 1;
+	w.proxy = proxy_new(&w.config, &counting, &w, &w.down_sink, &w.counters);
+	ck_assert_int_eq(give_capable("192.0.2.1:4000"), PROXY_TAKE);
+	ck_assert_int_eq(source_count, 1);
+	ck_assert_int_eq(give_capable("192.0.2.1:4001"), PROXY_PASS);
+	ck_assert_uint_eq(count(CNT_SHED_SOURCE), 1);
+	connected(0, ECONNREFUSED);
+	ck_assert_int_eq(source_count, 0);
+	/* Also one that does not begin after all. */
+	w.open_error = EMFILE;
+	ck_assert_int_eq(give_capable("192.0.2.1:4002"), PROXY_PASS);
+	ck_assert_int_eq(source_count, 0);
+	world_end();
+}
+END_TEST
+
+/* A client that has left waits for its bytes to be read, as long as some are. */
+START_TEST(slow_server_is_waited_for_while_it_reads)
+{
+	world_begin_established();
+	w.server[0].room = 0;
+	w.server[0].fin = true;
+	client_sends_all(100000);
+	run(10 * SECOND);
+	ck_assert(w.events & MPTCP_EVENT_CLOSED);
+	for (int i = 0; i < 3; i++) {
+		run(SESSION_LINGER_US - 20 * SECOND);
+		ck_assert_uint_eq(proxy_session_count(w.proxy), 1);
+		w.server[0].room += 1000;
+		run(SECOND);
+	}
+	run(SESSION_LINGER_US + SECOND);
+	expect_ended(true);
+	world_end();
+}
+END_TEST
+
 /* ---- endpoints ------------------------------------------------------------------ */
 
 static void add_endpoint(const char *address)
@@ -1292,6 +1348,7 @@ UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_s
 	  accept_first_keeps_early_data, accept_first_refused_resets, joins_find_their_session,
 	  joins_before_establishment_wait,
 	  joins_under_way_are_bounded_for_each_client,
+	  sessions_of_a_source_are_given_back, slow_server_is_waited_for_while_it_reads,
 	  endpoints_are_announced_to_whom_they_help, endpoints_come_and_go, path_mtu_is_believed_with_care,
 	  old_flows_answer, time_wait_answers,
 	  time_wait_reopens_behind_the_old,
