@@ -100,5 +100,20 @@ START_TEST(data_ack_starts_the_data_timer_anew)
 }
 END_TEST
 
+/* What the last subflow's TCP had acknowledged goes at once when there is another one. */
+START_TEST(acknowledged_data_outlives_the_last_subflow)
+{
+	SCRIPT_BOTH(OPEN,
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M0+10@1)",
+		    "+ 10ms",
+		    "< a A dss(a0)",
+		    "< a RA", "? subflows 0",
+		    "< b S join(2)", "> b SA join(0)", "< b A join",
+		    "> b PA len 10 dss(A0 m0+10@1)",
+		    "? mp_rto 0");
+}
+END_TEST
+
 UNIT_MAIN("mptcp/timers", timers_of_a_connection, timers_of_a_subflow,
-	  data_ack_starts_the_data_timer_anew)
+	  data_ack_starts_the_data_timer_anew, acknowledged_data_outlives_the_last_subflow)
