@@ -36,6 +36,23 @@ static struct packet *marked(struct packet *p)
 	return p;
 }
 
+/* Only data is marked; and an RST tells of nothing. */
+START_TEST(marks_on_nothing_and_flags_of_a_reset)
+{
+	establish_ecn();
+	input(marked(seg(TCP_ACK, 1, 1, 0)));
+	ck_assert(!tc.ece_echo);
+	ck_assert_uint_eq(COUNT(TCP_ECN_CE), 0);
+	input(marked(seg(TCP_ACK, 1, 1, 100)));
+	ck_assert(tc.ece_echo);
+	ck_assert(tcp_abort(&tc, &tx));
+	tcp_fill_header(&tc, &tx, now, &hdr);
+	ck_assert(hdr.flags & TCP_RST);
+	ck_assert(!(hdr.flags & ECN_SETUP));
+	finish();
+}
+END_TEST
+
 /* Section 6.1.1: both flags ask, ECE alone agrees, anything else does not. */
 START_TEST(passive_negotiation)
 {
@@ -323,7 +340,8 @@ START_TEST(only_new_data_is_capable)
 }
 END_TEST
 
-UNIT_MAIN("tcp ecn", passive_negotiation, passive_repeated_syn, active_negotiation,
+UNIT_MAIN("tcp ecn", passive_negotiation, marks_on_nothing_and_flags_of_a_reset,
+	  passive_repeated_syn, active_negotiation,
 	  active_repeated_syn, receiver_echoes, sender_reduces_once, sender_reduces_after_gigabytes,
 	  loss_while_reducing, probe_and_mark_reduce_once, loss_answers_marks,
 	  only_new_data_is_capable)

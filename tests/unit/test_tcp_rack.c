@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The scoreboard and RACK-TLP, ACK by ACK. */
+#include "tcp/tcp_internal.h"
 #include "tcp_script.h"
 
 /* Established with a round trip of 10 ms and ten segments of 1460 bytes sent. */
@@ -473,6 +474,11 @@ START_TEST(dsack_widens_window)
 	now += 1 * MS;
 	input(with_sack(seg(TCP_ACK, 1, SEQ(14), 0), SEQ(10), SEQ(11)));
 	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 3);
+	ck_assert_uint_eq(tc.rack.reo_wnd_us, 3 * tc.min_rtt_us / 4);
+	/* A round trip at most. */
+	tc.rack.reo_wnd_mult = 40;
+	tcp_rack_detect(&tc, NULL, now);
+	ck_assert_uint_eq(tc.rack.reo_wnd_us, tc.srtt_us);
 	finish();
 }
 END_TEST
@@ -561,6 +567,7 @@ START_TEST(dsack_of_a_timeout)
 	input(seg(TCP_ACK, 1, SEQ(10), 0));
 	input(with_sack(seg(TCP_ACK, 1, SEQ(10), 0), SEQ(0), SEQ(1)));
 	ck_assert(!tc.rack.reordering_seen);
+	ck_assert_uint_eq(tc.rack.reo_wnd_mult, 1);
 	finish();
 }
 END_TEST
