@@ -774,6 +774,9 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 	list_for_each(sf, &conn->subflows, link)
 		if (sf != best && sf->state != MPTCP_SUBFLOW_DEAD)
 			sf->reset_pending = true;
+	/* The RSTs say so, too: nobody knows which paths still work.  Not if nothing breaks. */
+	conn->fastclose_on_rst = conn->version && conn->peer_key_known &&
+				 !mptcp_streams_done(conn);
 	if (!best) {
 		mptcp_set_state(conn, MPTCP_CLOSED, "aborted");
 		mptcp_advance_close(conn, now_us);

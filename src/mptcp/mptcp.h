@@ -496,7 +496,7 @@ void mptcp_send_commit(struct mptcp_conn *conn, size_t len);
 /* No more data will be queued: DATA_FIN (or FIN) follows the last byte. */
 void mptcp_shutdown(struct mptcp_conn *conn, uint64_t now_us);
 /* Ends the connection: MP_FASTCLOSE on an ACK until it is answered (RFC 8684, section 3.5,
- * option A), or RST after a fallback. */
+ * option A) and on the RSTs of the other subflows, or RST after a fallback. */
 void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us);
 /* The same at once, when nobody will be there for an answer: MP_FASTCLOSE on RSTs of all
  * subflows (option R), in version 0 on an ACK before them. The next mptcp_output() sends it. */

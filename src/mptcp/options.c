@@ -112,8 +112,10 @@ static size_t reset_options(struct mptcp_subflow *sf, uint8_t *out, size_t room)
 	/* Both are of use only to a peer that speaks MPTCP on this subflow. */
 	if (conn->mode == MPTCP_MODE_FALLBACK || (!sf->join && conn->mode != MPTCP_MODE_MPTCP))
 		return 0;
-	/* Of a connection that ends, what failed in it does not matter. */
-	if (conn->fastclose_on_rst && room >= 12)
+	/* Of a connection that ends, what failed in it does not matter.  Who has not proved to be
+	 * the peer is not told its key. */
+	if (conn->fastclose_on_rst && room >= 12 &&
+	    (sf->state != MPTCP_SUBFLOW_HANDSHAKE || sf->mac_sent))
 		n += fastclose(conn, out);
 	else if (sf->fail_pending && room >= 12)
 		n += fail(sf, out);

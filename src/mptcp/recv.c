@@ -810,6 +810,8 @@ void mptcp_recv_options(struct mptcp_subflow *sf, const struct packet *p,
 	if (o->present & MPOPT_FASTCLOSE && conn->mode == MPTCP_MODE_MPTCP &&
 	    o->fastclose.key == conn->local_key) {
 		counter_inc(conn->env->counters, CNT_MP_FASTCLOSE_IN);
+		/* The answer is a plain RST. */
+		conn->fastclose_on_rst = false;
 		mptcp_terminate(conn, "fastclose");
 		return;
 	}

@@ -29,6 +29,18 @@ for host in $SRV $SRV_6; do
 	is "$(p finrst $host $P_FINRST --timeout 20)" "ok 0" \
 		"$host: a reset after the end arrives, though nobody writes"
 done
+# One of two paths is dead, which nobody has noticed: the other one tells of the reset.
+if [ "$LAB_MODE" = daemon ]; then
+	for cut in 1 2; do
+		spawn "$NS_C" later$cut "$LAB_DIR/peer.py" expect-rst $SRV $P_LATER --timeout 60
+		pid=$SPAWNED
+		sleep 1.5                       # with both
+		link_cut $cut
+		wait $pid
+		is "$(cat "$LAB_TMP/later$cut.log")" ECONNRESET "path $cut is dead: a reset arrives"
+		link_restore $cut
+	done
+fi
 like "$(p connect $NET_UNREACH 80)" '^E(HOST|NET)UNREACH$' "an unreachable network"
 like "$(p connect 192.0.2.99 80 --timeout 20)" '^E(HOSTUNREACH|TIMEDOUT)$' "an absent host"
 done_testing

@@ -17,6 +17,7 @@ for TCP; each prints one line "ok ..." or the errno's name and exits 0 or 1.
   7007 source   "N\n": sends N bytes of a known pattern and closes
   7008 early    answers the first byte, and closes without having read the others
   7009 finrst   ends its stream, and resets the connection after the first bytes
+  7010 later    resets the connection three seconds after the first bytes
 
 Only the standard library; no file but EVENTS is written, and those named with -o.
 """
@@ -148,10 +149,17 @@ def do_finrst(sock):
     return "done"
 
 
+def do_later(sock):
+    sock.recv(1)
+    time.sleep(3)
+    rst_close(sock)
+    return "done"
+
+
 SERVICES = {7001: ("echo", do_echo), 7002: ("rst", do_rst), 7003: ("srvfin", do_srvfin),
             7004: ("clifin", do_clifin), 7005: ("watch", do_watch), 7006: ("sink", do_sink),
             7007: ("source", do_source), 7008: ("early", do_early),
-            7009: ("finrst", do_finrst)}
+            7009: ("finrst", do_finrst), 7010: ("later", do_later)}
 
 
 def serve(args):

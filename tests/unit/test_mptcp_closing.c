@@ -402,8 +402,8 @@ START_TEST(fastclose_is_repeated_then_ends_in_rst)
 	SCRIPT(1, OPEN, JOIN_B,
 	       "! abort",
 	       "? state FASTCLOSE_WAIT",
-	       /* One subflow asks, the others are reset. */
-	       "> b RA tcprst(0)",
+	       /* One subflow asks, the others are reset, and say so: nobody knows who is heard. */
+	       "> b RA fastclose tcprst(0)",
 	       "> a A fastclose",
 	       "+ 210ms",
 	       "> a A fastclose",
@@ -524,6 +524,17 @@ START_TEST(fastclose_at_once)
 }
 END_TEST
 
+/* Who might not be the peer does not get its key, and who has had all is not told of a break. */
+START_TEST(resets_without_fastclose)
+{
+	SCRIPT(1, OPEN, "< b S join(2)", "> b SA join(0)",
+	       "! abort", "> b RA tcprst(0)", "> a A fastclose");
+	SCRIPT_BOTH(OPEN, "< a A dss(a0 m0+1@0 F)", "> a A dss(a1)",
+		    "! shutdown", "> a A dss(A1 m0+1@0 F)", "< a A dss(a1)", "> a FA dss(a1)",
+		    "! abort", "> a RA tcprst(0)");
+}
+END_TEST
+
 /* Nobody answers our DATA_FIN: who gives up says so, too. */
 START_TEST(giving_up_is_told)
 {
@@ -630,6 +641,7 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  fastclose_on_rst_ends_all_subflows, fastclose_with_a_wrong_key,
 	  fastclose_is_repeated_then_ends_in_rst, fastclose_is_answered,
 	  fastclose_from_both_sides, fastclose_after_both_ends_breaks_nothing,
-	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, giving_up_is_told,
+	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, resets_without_fastclose,
+	  giving_up_is_told,
 	  fastclose_that_is_not_sent_is_not_counted, tcprst_with_any_reason,
 	  too_much_outstanding_data)
