@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* MP_CAPABLE and MP_JOIN, packet by packet (RFC 8684, sections 3.1, 3.2 and 3.7). */
-#include "mptcp_peer.h"
+#include "mptcp_script.h"
 
 static struct peer p;
 
@@ -370,6 +370,58 @@ START_TEST(unservable_syns_are_left_alone)
 }
 END_TEST
 
+/* ---- what overtakes the third ACK ------------------------------------------------- */
+
+START_TEST(later_data_decides_nothing)
+{
+	SCRIPT_BOTH("< a S capable", "! accept", "> a SA capable",
+		    "< a PA seq 6 len 5 of 5",
+		    "? mode pending",
+		    "< a A seq 1 capable",
+		    "? mode mptcp",
+		    "+ 10ms", "> a A ack 1 dss(A0)");
+	/* Nor does it end a join. */
+	SCRIPT_BOTH(OPEN, "< b S join(2)", "> b SA join(0)",
+		    "< b PA seq 6 len 5 of 5",
+		    "< b A seq 1 join", "> b A ack 1 dss(A0)",
+		    "? mp_join_done 1");
+}
+END_TEST
+
+START_TEST(early_fastclose_needs_the_right_ack)
+{
+	SCRIPT_BOTH("< a S capable", "! accept", "> a SA capable",
+		    "< a A ack 5 fastclose",
+		    "? mp_fastclose_in 0", "? state SYN_RECEIVED",
+		    "< a A ack 1 fastclose",
+		    "? mp_fastclose_in 1", "? state CLOSED",
+		    "> a RA");
+}
+END_TEST
+
+/* ---- joins -------------------------------------------------------------------------- */
+
+START_TEST(join_ends_the_wait_for_one)
+{
+	SCRIPT_BOTH(OPEN, "< a RA", "? subflows 0", "+ 50s", JOIN_B,
+		    "+ 50s",
+		    "? state ESTABLISHED", "? subflows 1", "? mp_orphan_timeout 0");
+}
+END_TEST
+
+START_TEST(syn_ack_of_a_join_tells_of_the_path)
+{
+	for (int version = 0; version < 2; version++) {
+		script_begin((uint8_t)version);
+		SCRIPT_LINES(CONNECT, "! join b 2", "> b S join(2)", "< b SA join(7 backup)",
+			     "> b A join");
+		ck_assert_uint_eq(script_.flow[1].f.sf->remote_id, 7);
+		ck_assert(script_.flow[1].f.sf->peer_backup);
+		script_end();
+	}
+}
+END_TEST
+
 UNIT_MAIN("mptcp_handshake", initial_numbers_are_drawn,
 	  keys_are_drawn_until_their_token_is_free, keys_in_third_ack, keys_on_first_data, synack_is_repeated,
 	  data_before_the_keys_is_not_read, plain_third_ack_falls_back, foreign_key_falls_back,
@@ -377,4 +429,6 @@ UNIT_MAIN("mptcp_handshake", initial_numbers_are_drawn,
 	  segment_size_leaves_room_for_an_infinite_mapping, join_with_right_mac,
 	  join_with_wrong_mac_is_reset, join_without_option_is_reset,
 	  repeated_third_ack_of_a_join_gets_a_fourth, too_many_joins_are_refused,
-	  unservable_syns_are_left_alone)
+	  unservable_syns_are_left_alone,
+	  later_data_decides_nothing, early_fastclose_needs_the_right_ack, join_ends_the_wait_for_one,
+	  syn_ack_of_a_join_tells_of_the_path)
