@@ -626,6 +626,16 @@ START_TEST(too_much_outstanding_data)
 }
 END_TEST
 
+/* A DATA_ACK of all data is none of the DATA_FIN behind it. */
+START_TEST(data_fin_is_acknowledged_by_itself)
+{
+	SCRIPT_BOTH(OPEN, "! write 10", "! shutdown",
+		    "> a PA len 10 dss(A0 M0+11@1 F)",
+		    "< a A dss(a10)", "? state FIN_WAIT_1",
+		    "< a A dss(a11)", "? state FIN_WAIT_2");
+}
+END_TEST
+
 UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_first, both_end_at_once,
 	  data_fin_waits_for_missing_data, repeated_data_fin_is_acknowledged_again,
 	  last_ack_outlives_an_outage,
@@ -644,4 +654,5 @@ UNIT_MAIN("mptcp_closing", silent_subflow_gets_its_fin, peer_ends_first, we_end_
 	  joins_that_are_never_complete_keep_nothing, fastclose_at_once, resets_without_fastclose,
 	  giving_up_is_told,
 	  fastclose_that_is_not_sent_is_not_counted, tcprst_with_any_reason,
-	  too_much_outstanding_data)
+	  too_much_outstanding_data,
+	  data_fin_is_acknowledged_by_itself)
