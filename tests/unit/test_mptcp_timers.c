@@ -96,7 +96,16 @@ START_TEST(data_ack_starts_the_data_timer_anew)
 		    "? mp_rto 0",
 		    "+ 100ms",
 		    "? mp_rto 1",
-		    "> a PA len 20 dss(A0 M10+20@31)");
+		    "> a PA len 20 dss(A0 M10+20@31)",
+		    /* And what it was backed off to is over. */
+		    "< a A dss(a30)",
+		    "! write 10",
+		    "> a PA len 10 dss(A0 M30+10@51)",
+		    "+ 10ms",
+		    "< a A dss(a30)",
+		    "+ 500ms",
+		    "? mp_rto 2",
+		    "> a PA len 10 dss(A0 M30+10@61)");
 }
 END_TEST
 
