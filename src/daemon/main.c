@@ -46,8 +46,8 @@
 #define EXIT_USAGE 2
 
 /* Descriptors besides one for each server connection: the first thread's, and each worker's. */
-#define SPARE_FILES        64
-#define SPARE_FILES_WORKER 12
+#define SPARE_FILES        60
+#define SPARE_FILES_WORKER 14
 /*
  * The queue that a daemon holds as long as it lives, so that none begins beside it in the same
  * network and replaces its rules.  The kernel takes it back, however the daemon ended.
@@ -749,6 +749,7 @@ static int start(struct daemon *d, char *err, size_t err_len)
 		.queue = c->queue,
 		.table = RULESET_TABLE,
 		.flow_timeout_s = RULESET_FLOW_TIMEOUT_S,
+		.mark = c->mark,
 		.proxy = &c->proxy,
 	};
 	int ret;

@@ -620,10 +620,25 @@ static void print_chains(FILE *out, const struct ruleset_config *c,
 	 * or one of our own to the server. */
 	fprintf(out, "\t}\n");
 	print_catch(out, span);
+	/* What io/flowset sends, which goes nowhere: TCP with no flag, or only URG, and with the mark,
+	 * which a reset in answer to a marked packet may have, too (fwmark_reflect). */
 	fprintf(out,
+		"\tchain refresh_syn {\n"
+		"\t\tupdate @flows4 { " FLOW4 " timeout %us } drop\n"
+		"\t\tupdate @flows6 { " FLOW6 " timeout %us } drop\n"
+		"\t\tdrop\n"
+		"\t}\n"
+		"\tchain refresh {\n"
+		"\t\t@th,104,8 0x20 goto refresh_syn\n"
+		"\t\tupdate @flows4 { " FLOW4 " } drop\n"
+		"\t\tupdate @flows6 { " FLOW6 " } drop\n"
+		"\t\tdrop\n"
+		"\t}\n"
 		"\tchain catch_local {\n"
 		"\t\ttype filter hook output priority -301\n"
-		"\t\tpolicy accept\n");
+		"\t\tpolicy accept\n"
+		"\t\tmeta mark 0x%08" PRIx32 " meta l4proto tcp @th,104,8 and 0xdf == 0 goto refresh\n",
+		RULESET_SYN_TIMEOUT_S, RULESET_SYN_TIMEOUT_S, c->mark);
 	if (workers(c) > 1) {
 		print_icmp_rule(out, c, true, " @th,136,8 6 ip daddr @hosts4 ", "@th,240,16");
 		print_icmp_rule(out, c, false, " @th,112,8 6 ip6 daddr @hosts6 ", "@th,400,16");

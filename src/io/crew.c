@@ -117,6 +117,7 @@ struct crew *crew_new(const struct crew_config *config, char *err, size_t err_le
 			.queue = (uint16_t)(config->queue + i),
 			.table = config->table,
 			.flow_timeout_s = config->flow_timeout_s,
+			.mark = config->mark,
 			.proxy = config->proxy,
 		};
 

@@ -21,6 +21,7 @@ struct crew_config {
 	uint16_t queue;                 /* NFQUEUE number of the first; the others follow */
 	const char *table;              /* see struct worker_config */
 	uint32_t flow_timeout_s;
+	uint32_t mark;
 	const struct proxy_config *proxy;       /* borrowed until crew_set_config() */
 };
 

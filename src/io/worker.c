@@ -713,7 +713,7 @@ struct worker *worker_new(const struct worker_config *config, char *err, size_t 
 	if (!w->nfq)
 		goto fail;
 	if (config->table) {
-		w->flowset = flowset_new(config->table, err, err_len);
+		w->flowset = flowset_new(config->table, config->mark, err, err_len);
 		if (!w->flowset)
 			goto fail;
 	}

@@ -42,6 +42,7 @@ struct worker_config {
 	const char *table;              /* nft table that holds the flow sets, in family
 					 * inet; NULL: no sets (copied) */
 	uint32_t flow_timeout_s;        /* of the sets' elements; 0: never refresh them */
+	uint32_t mark;                  /* by which its rules know what refreshes one */
 	const struct proxy_config *proxy;       /* borrowed until worker_set_config() */
 };
 

@@ -66,4 +66,13 @@ stop_pid $holder
 flood join mp_join_unknown
 cmp_ok "$(ctl_get mp_join_unknown)" '>' 10000 "joins of unknown tokens were passed on"
 is "$(ctl_get mp_join_bad_mac)" 0 "... and none of the client's was wrong"
+
+# The set gets full; and then, flows that were passed on and taken again are put back into it.
+spawn "$NS_C" flood-full "$LAB_PY" "$LAB_DIR/flood.py" syn 150000 $SRV 80 2
+full=$SPAWNED
+on_client "$LAB_PY" "$LAB_DIR/flood.py" pair 100000 $SRV 80 3
+wait "$full"
+elements=$(on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | grep -c expires)
+cmp_ok "$elements" '>' 60000 "the set of flows is full"
+cmp_ok "$elements" '<=' 65536 "... and no more than that"
 done_testing

@@ -182,6 +182,8 @@ START_TEST(marks_and_queues)
 	expect_text(RULESET_QUEUE_NFT, "meta nfproto ipv6 meta priority set @nh,192,32 "
 		    "@nh,192,32 set 0x3fff0d50\n", true);
 	expect_text(RULESET_QUEUE_NFT, "in chain restore6: @nh,192,32 set meta priority\n", true);
+	expect_text(RULESET_QUEUE_NFT, "meta mark 0x4d500000 meta l4proto tcp @th,104,8 and 0xdf == 0 "
+		    "goto refresh\n", true);
 	expect_text(RULESET_QUEUE_NFT, "queue flags bypass to 4210\n", true);
 	expect_text(RULESET_QUEUE_NFT, "NFQUEUE", false);
 	expect_text(RULESET_QUEUE_XT, "queue flags", false);
