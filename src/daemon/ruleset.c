@@ -59,6 +59,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/child.h"
 #include "daemon/routes.h"
 #include "io/netlink.h"
@@ -111,6 +112,9 @@ struct handles {
 	uint64_t v[HANDLES_MAX];
 };
 static struct handles in_force;
+
+/* How many flows each of the flow sets has room for. */
+static uint32_t room_in_force;
 
 /* ---- what is caught ------------------------------------------------------------- */
 
@@ -395,6 +399,11 @@ static void print_config_sets(FILE *out, const struct places *p, bool v4)
 	}
 }
 
+static uint32_t flow_room(const struct ruleset_config *c)
+{
+	return c->flow_max ? c->flow_max : PORTS;
+}
+
 static void print_flow_set(FILE *out, const struct ruleset_config *c, bool v4)
 {
 	const char *type = v4 ? "ipv4_addr" : "ipv6_addr";
@@ -405,7 +414,7 @@ static void print_flow_set(FILE *out, const struct ruleset_config *c, bool v4)
 		"\t\tsize %" PRIu32 "\n"
 		"\t\tflags dynamic,timeout\n"
 		"\t\ttimeout %" PRIu32 "s\n"
-		"\t}\n", v4 ? 4 : 6, type, type, c->flow_max ? c->flow_max : PORTS,
+		"\t}\n", v4 ? 4 : 6, type, type, flow_room(c),
 		c->flow_timeout_s ? c->flow_timeout_s : RULESET_FLOW_TIMEOUT_S);
 }
 
@@ -942,6 +951,7 @@ int ruleset_restore(const struct ruleset_config *c, char *err, size_t err_len)
 	free(text);
 	if (!ret)
 		ret = complete(c, how, err, err_len);
+	room_in_force = flow_room(c);
 	if (ret)
 		remove_table();
 	else
@@ -989,6 +999,77 @@ bool ruleset_missing(void)
 	return false;
 }
 
+/* Of a flow set: how many elements it has room for. */
+static int note_room(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr, *table = NULL, *name = NULL, *desc = NULL;
+	uint32_t *room = data, size_be;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_SET_TABLE)
+			table = attr;
+		else if (mnl_attr_get_type(attr) == NFTA_SET_NAME)
+			name = attr;
+		else if (mnl_attr_get_type(attr) == NFTA_SET_DESC)
+			desc = attr;
+	}
+	if (!attr_is(table, RULESET_TABLE) || !attr_is(name, "flows6") || !desc)
+		return MNL_CB_OK;
+	mnl_attr_for_each_nested(attr, desc) {
+		if (mnl_attr_get_type(attr) != NFTA_SET_DESC_SIZE ||
+		    mnl_attr_get_payload_len(attr) != sizeof(size_be))
+			continue;
+		memcpy(&size_be, mnl_attr_get_payload(attr), sizeof(size_be));
+		*room = ntohl(size_be);
+	}
+	return MNL_CB_OK;
+}
+
+/* A kernel that cannot change the size leaves it, and calls that success (before Linux 6.5). */
+static int check_room(uint32_t wanted)
+{
+	uint8_t buf[256];
+	struct nlmsghdr *nlh = put_header(buf, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSET, 0,
+					  NFPROTO_INET, 0);
+	uint32_t room = 0;
+	int ret;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, RULESET_TABLE);
+	ret = netlink_dump(NETLINK_NETFILTER, nlh, note_room, &room);
+	return ret ? ret : room == wanted ? 0 : -EOPNOTSUPP;
+}
+
+/*
+ * Declares the flow sets again, as larger ones.  Never as smaller ones: a rule adds to a set until
+ * its count equals the size, and of a set that has more already it would not be bound.
+ */
+static void widen_flow_sets(const struct ruleset_config *c)
+{
+	char *text = NULL, why[256] = "";
+	size_t len;
+	FILE *out;
+	int ret = -ENOMEM;
+
+	if (flow_room(c) <= room_in_force)
+		return;
+	out = open_memstream(&text, &len);
+	if (out) {
+		fprintf(out, "table inet " RULESET_TABLE " {\n");
+		print_flow_set(out, c, true);
+		print_flow_set(out, c, false);
+		fprintf(out, "}\n");
+		ret = fclose(out) ? -ENOMEM : run_nft(text, why, sizeof(why));
+	}
+	free(text);
+	if (!ret)
+		ret = check_room(flow_room(c));
+	if (!ret)
+		room_in_force = flow_room(c);
+	else
+		log_warning("the sets of flows have room for %" PRIu32 " until a restart: %s",
+			    room_in_force, *why ? why : strerror(-ret));
+}
+
 int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 {
 	struct port_span ports = collect_ports(c);
@@ -1024,6 +1105,7 @@ int ruleset_update(const struct ruleset_config *c, char *err, size_t err_len)
 	if (ret)
 		goto out_text;
 	remember_handles();
+	widen_flow_sets(c);
 	ports_ever = ports;
 	/* What was there before is part of it. */
 	free(upstreams_ever.v);

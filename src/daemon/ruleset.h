@@ -62,8 +62,9 @@ int ruleset_helper_start(void);
  */
 int ruleset_install(const struct ruleset_config *config, char *err, size_t err_len);
 /*
- * Follows a changed configuration without losing the flow sets; only services and
- * endpoints may differ.  0, or -errno with one line in `err`; then the old rules stay.
+ * Follows a changed configuration without losing the flow sets; only services, endpoints and
+ * flow_max may differ.  0, or -errno with one line in `err`; then the old rules stay.  The sets
+ * get larger where the kernel can do that, else a line in the log tells; never smaller.
  */
 int ruleset_update(const struct ruleset_config *config, char *err, size_t err_len);
 /*

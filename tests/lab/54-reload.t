@@ -57,4 +57,26 @@ is "$(on_port 80)" 1 "port 80 is served"
 reload web.port=80 proxy.log=info
 cmp_ok "$(traced in "$C1:.*capable v1")" '>=' 2 "each segment of the client is traced"
 cmp_ok "$(traced out "$SRV:80 > $C1:.*dss.* dsn")" '>=' 1 "... and each to the client"
+daemon_stop
+
+# The sets of flows get larger by a reload, not smaller, and keep what is in them.
+room() {
+	on_gw nft list sets inet 2>/dev/null |
+		awk '/^\tset/ { ours = $2 ~ /^flows/ } ours && /size/ { print $2 }' | sort -u
+}
+elements() { on_gw nft list set inet mptcp_proxy flows4 2>/dev/null | grep -c "\. $P_ECHO "; }
+daemon_start proxy.max_connections=17000
+is "$(room)" 68000 "room for four paths of 17000 connections"
+spawn "$NS_C" hold "$LAB_DIR/peer.py" hold $SRV $P_ECHO --wait 300 --until "$LAB_TMP/enough"
+holder=$SPAWNED
+two_paths() { [ "$(elements)" = 2 ]; }
+check "a connection, of two paths" wait_for 20 two_paths
+reload proxy.max_connections=18000
+is "$(room)" 72000 "now there is more"
+check "... with the elements that were there" two_paths
+reload proxy.max_connections=17000
+is "$(room)" 72000 "and no less again"
+touch "$LAB_TMP/enough"
+check "the connection has gone on" wait "$holder"
+is "$(grep -c 'sets of flows' "$LAB_TMP/daemon.log")" 0 "nothing failed"
 done_testing
