@@ -140,19 +140,18 @@ char *control_answer(const struct control_ops *ops, void *ctx, const char *line,
 	return text;
 }
 
-static void answer(struct client *client, const char *line, size_t len)
+/* False without memory for any. */
+static bool answer(struct client *client, const char *line, size_t len)
 {
+	static const char no_memory[] = "{\"ok\":false,\"error\":\"out of memory\"}\n";
 	struct control *c = client->control;
 	char *text = control_answer(c->ops, c->ctx, line, len);
+	int ret = -1;
 
-	if (text) {
-		evbuffer_add_printf(bufferevent_get_output(client->bev), "%s\n", text);
-		free(text);
-	} else {
-		static const char no_memory[] = "{\"ok\":false,\"error\":\"out of memory\"}\n";
-
-		bufferevent_write(client->bev, no_memory, sizeof(no_memory) - 1);
-	}
+	if (text)
+		ret = evbuffer_add_printf(bufferevent_get_output(client->bev), "%s\n", text);
+	free(text);
+	return ret >= 0 || !bufferevent_write(client->bev, no_memory, sizeof(no_memory) - 1);
 }
 
 /* ---- clients --------------------------------------------------------------------- */
@@ -166,7 +165,11 @@ static void next_request(struct client *c)
 
 	if (line) {
 		bufferevent_disable(c->bev, EV_READ);
-		answer(c, line, len);
+		/* With nothing to be sent, nothing would end its turn. */
+		if (!answer(c, line, len)) {
+			log_warning("control: no memory for an answer");
+			client_free(c);
+		}
 		free(line);
 	} else if (evbuffer_get_length(in) >= REQUEST_BYTES) {
 		log_warning("control: a client's request is too long");

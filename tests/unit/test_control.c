@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,11 +24,24 @@ static struct control *control;
 static char err[512];
 static int reloads;
 static size_t big;
+static bool memory_ends;        /* while an answer is made */
+static bool no_memory;          /* for libevent */
+
+static void *scarce_malloc(size_t n)
+{
+	return no_memory ? NULL : malloc(n);
+}
+
+static void *scarce_realloc(void *p, size_t n)
+{
+	return no_memory ? NULL : realloc(p, n);
+}
 
 static json_t *status(void *ctx, char *e, size_t n)
 {
 	(void)e;
 	(void)n;
+	no_memory = memory_ends;
 	return json_pack("{s:s}", "ctx", (const char *)ctx);
 }
 
@@ -247,6 +261,27 @@ START_TEST(slow_reader)
 }
 END_TEST
 
+/* Whose answer finds no memory is let go: nothing else would ever end its turn. */
+START_TEST(answer_without_memory)
+{
+	char answer[128];
+	int fd;
+
+	event_set_mem_functions(scarce_malloc, scarce_realloc, free);
+	begin();
+	fd = dial();
+	turn();
+	memory_ends = true;
+	ck_assert_int_gt((int)send(fd, "{\"command\":\"status\"}\n", 21, 0), 0);
+	turn();
+	memory_ends = no_memory = false;
+	turn();
+	ck_assert_int_eq((int)recv(fd, answer, sizeof(answer), 0), 0);
+	close(fd);
+	end();
+}
+END_TEST
+
 /* The answer to what ends the loop still arrives. */
 START_TEST(last_answer)
 {
@@ -334,5 +369,5 @@ START_TEST(refusals_may_quote_anything)
 }
 END_TEST
 
-UNIT_MAIN("control", refusals_may_quote_anything, answers, mistakes, bounds, slow_reader,
+UNIT_MAIN("control", refusals_may_quote_anything, answers, mistakes, bounds, slow_reader, answer_without_memory,
 	  last_answer, the_path)
