@@ -4,6 +4,10 @@
  * the kernel has learnt from ICMP.  A datagram socket is connected to the address, which
  * sends nothing but looks up the route, and asked for it: two system calls per subflow.
  *
+ * It keeps the address of ours that the first route chose, and looks for others as from there.
+ * When that address is gone, none is found until it was disconnected; to do that each time would
+ * cost more than the question itself.
+ *
  * Packets to clients are forwarded, as from the TUN device; a routing policy that treats
  * those in another way than the gateway's own may have another answer.  Then path MTU
  * discovery finds out, as for all that is further away.
@@ -36,10 +40,13 @@ void pathmtu_fini(struct pathmtu *pm)
 
 static uint32_t mtu_of(int fd, int level, int option, const struct sockaddr *to, socklen_t len)
 {
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	int mtu = 0;
 	socklen_t size = sizeof(mtu);
 
-	if (connect(fd, to, len) || getsockopt(fd, level, option, &mtu, &size) || mtu < 0)
+	if (connect(fd, to, len) && (connect(fd, &nobody, sizeof(nobody)) || connect(fd, to, len)))
+		return 0;
+	if (getsockopt(fd, level, option, &mtu, &size) || mtu < 0)
 		return 0;
 	return (uint32_t)mtu;
 }

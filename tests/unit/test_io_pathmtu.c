@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,6 +91,34 @@ START_TEST(changes_with_the_device)
 }
 END_TEST
 
+/* Gives the loopback device this address in the place of the one that it had. */
+static void set_address(uint32_t addr)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(addr) };
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(s, 0);
+	memcpy(&ifr.ifr_addr, &a, sizeof(a));
+	ck_assert_int_eq(ioctl(s, SIOCSIFADDR, &ifr), 0);
+	close(s);
+}
+
+/* The address of ours that an earlier route had is gone by the next one. */
+START_TEST(is_found_after_a_change_of_address)
+{
+	if (!own_namespace())
+		return;
+	set_loopback(1400);
+	set_address(0x0a000001);
+	pathmtu_init(&pm);
+	ck_assert_uint_eq(ask("10.0.0.1"), 1400);
+	set_address(0xc0000201);
+	ck_assert_uint_eq(ask("192.0.2.1"), 1400);
+	pathmtu_fini(&pm);
+}
+END_TEST
+
 START_TEST(is_unknown_without_a_route)
 {
 	if (!own_namespace())
@@ -110,5 +139,6 @@ START_TEST(is_unknown_without_sockets)
 }
 END_TEST
 
-UNIT_MAIN("io/pathmtu", is_that_of_the_device, changes_with_the_device, is_unknown_without_a_route,
-	  is_unknown_without_sockets)
+UNIT_MAIN("io/pathmtu", is_that_of_the_device, changes_with_the_device,
+	  is_found_after_a_change_of_address,
+	  is_unknown_without_a_route, is_unknown_without_sockets)
