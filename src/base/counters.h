@@ -16,7 +16,7 @@
 	X(RX_PACKETS, "rx_packets", "packets received from the interception queue")          \
 	X(RX_BYTES, "rx_bytes", "bytes of IP received from the interception queue")          \
 	X(RX_PASSED, "rx_passed", "packets passed on untouched")                             \
-	X(RX_MALFORMED, "rx_malformed", "packets dropped or passed: not well-formed TCP/IP") \
+	X(RX_MALFORMED, "rx_malformed", "packets dropped or passed: no whole TCP/IP packet") \
 	X(RX_CHECKSUM, "rx_checksum", "packets dropped: bad TCP checksum")                   \
 	X(RX_TRUNCATED, "rx_truncated", "packets dropped: longer than a queue message")      \
 	X(RX_OVERRUN, "rx_overrun", "packets that the kernel dropped: the queue was full")      \

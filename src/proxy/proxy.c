@@ -525,6 +525,40 @@ static enum proxy_verdict handle_icmp(struct proxy *proxy, const struct packet *
 
 /* ---- dispatch --------------------------------------------------------------- */
 
+/* Where TCP begins behind an IPv6 header and its extensions; 0: nowhere, or not in this packet. */
+static size_t peek_ip6_len(const uint8_t *data, size_t len)
+{
+	uint8_t next = data[6];
+	size_t at = 40;
+
+	while (next != 6) {
+		const uint8_t *p;
+
+		if (at > len || len - at < 8)
+			return 0;
+		p = data + at;
+		switch (next) {
+		case 43:        /* routing, of which the last destination counts */
+			if (p[3])
+				return 0;
+			/* fall through */
+		case 0:         /* options */
+		case 60:
+			at += ((size_t)p[1] + 1) * 8;
+			break;
+		case 44:        /* fragment: the first one */
+			if (p[2] || p[3] & 0xf8)
+				return 0;
+			at += 8;
+			break;
+		default:
+			return 0;
+		}
+		next = p[0];
+	}
+	return at;
+}
+
 /* The tuple of a packet that is not well-formed as a whole; false if there is none. */
 static bool peek_tuple(const uint8_t *data, size_t len, struct flow_tuple *out)
 {
@@ -539,8 +573,8 @@ static bool peek_tuple(const uint8_t *data, size_t len, struct flow_tuple *out)
 		ip_addr_from_v4(&out->src.addr, data + 12);
 		ip_addr_from_v4(&out->dst.addr, data + 16);
 	} else if (len >= 40 && data[0] >> 4 == 6) {
-		ip_len = 40;
-		if (data[6] != 6)
+		ip_len = peek_ip6_len(data, len);
+		if (!ip_len)
 			return false;
 		ip_addr_from_v6(&out->src.addr, data + 8);
 		ip_addr_from_v6(&out->dst.addr, data + 24);
@@ -555,17 +589,29 @@ static bool peek_tuple(const uint8_t *data, size_t len, struct flow_tuple *out)
 	return true;
 }
 
-/* What cannot be parsed is the kernel's to judge, unless it would reach a server as
- * part of a connection that ends here. */
-static enum proxy_verdict handle_malformed(struct proxy *proxy, const uint8_t *data, size_t len,
-					   int err)
+/* Whether the packet would reach a server as part of a connection that ends here. */
+static bool is_ours(struct proxy *proxy, const uint8_t *data, size_t len)
 {
 	struct flow_tuple tuple;
 
+	return peek_tuple(data, len, &tuple) && flowtable_find(&proxy->flows, &tuple);
+}
+
+/* What cannot be parsed is the kernel's to judge, unless it is ours. */
+static enum proxy_verdict handle_malformed(struct proxy *proxy, const uint8_t *data, size_t len,
+					   int err)
+{
 	counter_inc(proxy->counters, err == -EMSGSIZE ? CNT_RX_TRUNCATED : CNT_RX_MALFORMED);
-	if (peek_tuple(data, len, &tuple) && flowtable_find(&proxy->flows, &tuple))
-		return PROXY_TAKE;
-	return PROXY_PASS_KEEP;
+	return is_ours(proxy, data, len) ? PROXY_TAKE : PROXY_PASS_KEEP;
+}
+
+/* So is what is no TCP: without its first fragment, or as a jumbogram, a segment of ours is lost. */
+static enum proxy_verdict handle_other(struct proxy *proxy, const uint8_t *data, size_t len)
+{
+	if (!is_ours(proxy, data, len))
+		return PROXY_PASS_KEEP;
+	counter_inc(proxy->counters, CNT_RX_MALFORMED);
+	return PROXY_TAKE;
 }
 
 enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size_t len,
@@ -583,7 +629,7 @@ enum proxy_verdict proxy_dispatch(struct proxy *proxy, const uint8_t *data, size
 	if (p.kind == PACKET_ICMP_ERROR)
 		return handle_icmp(proxy, &p, data, len, now_us);
 	if (p.kind != PACKET_TCP)
-		return PROXY_PASS_KEEP;
+		return handle_other(proxy, data, len);
 	f = flowtable_find(&proxy->flows, &p.tuple);
 	if (f && f->kind == FLOW_AWAY) {
 		shard_forward(proxy, f, (p.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN, data, len,

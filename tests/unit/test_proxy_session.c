@@ -183,6 +183,57 @@ START_TEST(syn_with_data_passes_again_without)
 }
 END_TEST
 
+/* A packet of another kind than could be ours, or in pieces, of one flow that is and one that is not. */
+static void give_part(const uint8_t *data, size_t len, bool ours)
+{
+	uint64_t before = count(CNT_RX_MALFORMED);
+
+	ck_assert_int_eq(proxy_packet(w.proxy, data, len, true, w.now),
+			 ours ? PROXY_TAKE : PROXY_PASS_KEEP);
+	ck_assert_uint_eq(count(CNT_RX_MALFORMED), before + ours);
+}
+
+START_TEST(parts_of_ours_do_not_reach_the_server)
+{
+	/* Options, then a fragment: the first one. */
+	static const uint8_t extensions[16] = { 44, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 1 };
+	struct tcp_header h = { .seq = 1, .flags = TCP_ACK, .src_port = 4000, .dst_port = 80 };
+	struct flow_tuple tuple;
+	uint8_t data[256];
+	size_t len, ip_len;
+
+	world_begin_established();
+	for (int ours = 0; ours < 2; ours++) {
+		len = make_packet(data, ours ? "192.0.2.1:4000" : "192.0.2.1:4001", TCP_ACK, 1, false,
+				  0, 8);
+		data[6] = 0x20;
+		give_part(data, len, ours);
+		/* Later fragments tell nothing. */
+		data[7] = 1;
+		give_part(data, len, false);
+	}
+	for (int ours = 0; ours < 2; ours++) {
+		ck_assert_int_eq(ip_endpoint_parse("[2001:db8::1]:4000", &tuple.src), 0);
+		ck_assert_int_eq(ip_endpoint_parse("[2001:db8::2]:80", &tuple.dst), 0);
+		if (ours)
+			flowtable_add_away(&w.proxy->flows, &tuple, 0);
+		len = packet_build_tcp(data, &tuple, &h, NULL, 0, 16, 0, 0, &ip_len);
+		memmove(data + 40 + 16, data + 40, len - 40);
+		memcpy(data + 40, extensions, 16);
+		data[6] = 0;
+		give_part(data, len + 16, ours);
+		give_part(data, 50, false);
+		data[40 + 8 + 2] = 1;
+		give_part(data, len + 16, false);
+		data[40 + 8 + 2] = 0;
+		/* A jumbogram. */
+		data[4] = data[5] = 0;
+		give_part(data, len + 16, ours);
+	}
+	world_end();
+}
+END_TEST
+
 START_TEST(damaged_packets_of_ours_are_dropped)
 {
 	uint8_t data[256];
@@ -1334,7 +1385,8 @@ END_TEST
 UNIT_MAIN("proxy/session", refused_is_refused, unreachable_is_told, silence_is_silence,
 	  client_gives_up_while_connecting, handshake_is_bounded, source_may_be_the_gateway,
 	  others_are_passed, syns_that_cannot_be_served_pass,
-	  syn_with_data_passes_again_without, damaged_packets_of_ours_are_dropped,
+	  syn_with_data_passes_again_without, parts_of_ours_do_not_reach_the_server,
+	  damaged_packets_of_ours_are_dropped,
 	  remains_of_our_packets_are_dropped, limits_shed,
 	  passed_syn_passes_again, ended_sessions_count_no_more, no_socket_sheds_for_a_while, memory_sheds,
 	  plain_syn_steps_aside, both_ways_client_ends_first, server_ends_first,
