@@ -772,9 +772,13 @@ void mptcp_abort(struct mptcp_conn *conn, uint64_t now_us)
 		return;
 	best = fastclose_carrier(conn);
 	list_for_each(sf, &conn->subflows, link)
-		if (sf != best && sf->state != MPTCP_SUBFLOW_DEAD)
+		if (sf != best && sf->state != MPTCP_SUBFLOW_DEAD) {
+			sf->fastclose_due = best && !conn->version &&
+					    sf->state == MPTCP_SUBFLOW_ACTIVE;
 			sf->reset_pending = true;
-	/* The RSTs say so, too: nobody knows which paths still work.  Not if nothing breaks. */
+		}
+	/* The RSTs say so, too, in version 0 ACKs before them: nobody knows which paths still
+	 * work.  Not if nothing breaks. */
 	conn->fastclose_on_rst = conn->version && conn->peer_key_known &&
 				 !mptcp_streams_done(conn);
 	if (!best) {

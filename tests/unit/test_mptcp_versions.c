@@ -281,6 +281,9 @@ START_TEST(v0_fastclose_at_once)
 	SCRIPT(0, OPEN, "! abort", "> a A fastclose", "+ 210ms", "> a A fastclose",
 	       "+ 410ms", "> a A fastclose", "+ 810ms", "> a A fastclose",
 	       "+ 1610ms", "> a A fastclose", "+ 10s", "> a RA", "? mp_fastclose_out 1");
+	/* On every path, as nobody knows which of them still work. */
+	SCRIPT(0, OPEN, JOIN_B, "! abort", "> b A fastclose", "> b RA", "> a A fastclose",
+	       "< a R", "? mp_fastclose_out 1", "? state CLOSED");
 	/* It was about to be said. */
 	SCRIPT_BEGIN(0, OPEN);
 	mptcp_abort(script_.p.conn, script_.p.now_us);
