@@ -7,7 +7,6 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-
 enum log_level {
 	LOG_LEVEL_ERROR,        /* an operator must act */
 	LOG_LEVEL_WARNING,      /* something is wrong, the daemon goes on */

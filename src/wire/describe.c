@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One line of text about one packet: what a reader of a trace looks for first, in the order of the
+ * header.  Numbers are as on the wire, in decimal but for tokens, flags and checksums.
+ */
 #include "wire/describe.h"
 
 #include <stdarg.h>
