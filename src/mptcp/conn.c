@@ -539,8 +539,9 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 	uint32_t events = sf->tcp.events;
 
 	sf->tcp.events = 0;
-	if (events & TCP_EVENT_ACKED) {
+	if (events & (TCP_EVENT_ACKED | TCP_EVENT_ANSWERED))
 		mptcp_subflow_heard(sf);
+	if (events & TCP_EVENT_ACKED) {
 		mptcp_hoard_acked(sf);
 		mptcp_infinite_acked(sf, now_us);
 		/* The last ACK of all, of our FIN in LAST-ACK, has closed TCP already. */
@@ -553,7 +554,7 @@ void mptcp_subflow_events(struct mptcp_subflow *sf, uint64_t now_us)
 		}
 	}
 	/* One that is being closed may still carry data that nobody else does. */
-	if (events & TCP_EVENT_RTO && conn->mode == MPTCP_MODE_MPTCP &&
+	if (events & (TCP_EVENT_RTO | TCP_EVENT_UNANSWERED) && conn->mode == MPTCP_MODE_MPTCP &&
 	    (sf->state == MPTCP_SUBFLOW_ACTIVE ||
 	     (sf->state == MPTCP_SUBFLOW_CLOSING && conn->state < MPTCP_TIME_WAIT)))
 		mptcp_subflow_silent(sf, now_us);

@@ -2,9 +2,10 @@
 /*
  * Paths: silent subflows, priorities (RFC 8684, section 3.3.8), and the end of a subflow.
  *
- * A subflow whose retransmission timed out is stale: others carry its data, it is probed,
- * and used again as soon as it answers.  A client's kernel does not join again by itself
- * after a reset, so a stale one is given up only after cfg.stale_us.
+ * A subflow whose retransmission timed out, or that does not say whether its window is still
+ * shut, is stale: others carry its data, it is probed, and used again as soon as it answers.
+ * A client's kernel does not join again by itself after a reset, so a stale one is given up
+ * only after cfg.stale_us.
  *
  * A connection survives its subflows: one that dies hands its data to the others, and
  * without any the connection waits for the peer to join again, for cfg.orphan_us.

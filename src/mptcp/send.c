@@ -454,7 +454,9 @@ static void tell_tcp(struct mptcp_subflow *sf)
 {
 	const struct mptcp_conn *conn = sf->conn;
 
-	sf->tcp.want_send = wants_data(sf);
+	/* A silent one is probed, whatever waits. */
+	sf->tcp.want_send = wants_data(sf) ||
+			    (sf->stale && sf->state == MPTCP_SUBFLOW_ACTIVE && !sf->tcp.snd_wnd);
 	sf->tcp.window_shut = conn->mode == MPTCP_MODE_MPTCP && !conn->reinject_count &&
 			      conn->snd_una == conn->snd_nxt &&
 			      seq64_leq(conn->snd_wnd_edge, conn->snd_nxt);

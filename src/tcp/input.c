@@ -316,8 +316,12 @@ static void input_ack(struct tcp_conn *tc, const struct packet *p, uint64_t now_
 		tc->sack_seen_count = 0;
 	if (a.advanced || a.sacked_bytes)
 		tc->events |= TCP_EVENT_ACKED;
-	if (a.advanced || !tc->snd_wnd || tcp_timer_on(tc, TCP_TIMER_PERSIST))
-		tc->unanswered = 0;             /* it lives */
+	if (a.advanced || !tc->snd_wnd || tcp_timer_on(tc, TCP_TIMER_PERSIST)) {
+		/* It lives. */
+		if (tc->unanswered && !a.prior_flight_bytes)
+			tc->events |= TCP_EVENT_ANSWERED;
+		tc->unanswered = 0;
+	}
 
 	update_rtt(tc, &a);
 	tcp_recovery_ack(tc, &a);

@@ -81,6 +81,8 @@ enum tcp_event {
 	TCP_EVENT_CLOSED      = 1u << 5,  /* both FINs exchanged: TIME_WAIT or TCP_CLOSED */
 	TCP_EVENT_RTO         = 1u << 6,  /* a retransmission timeout fired */
 	TCP_EVENT_SYN_AGAIN   = 1u << 7,  /* SYN-RECEIVED: the peer repeated its SYN */
+	TCP_EVENT_UNANSWERED  = 1u << 8,  /* two probes of a shut window in a row were not answered */
+	TCP_EVENT_ANSWERED    = 1u << 9,  /* one was, after such that were not */
 };
 
 /* Per-worker surroundings that all endpoints share. */

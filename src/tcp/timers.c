@@ -57,6 +57,9 @@ static void persist_timeout(struct tcp_conn *tc, uint64_t now_us)
 		tcp_give_up(tc);
 		return;
 	}
+	/* One alone may have had no answer because such are limited (RFC 5961, section 7). */
+	if (tc->unanswered > 1 && !tc->snd_wnd)
+		tc->events |= TCP_EVENT_UNANSWERED;
 	tc->unanswered++;
 	tc->probe_due = true;
 	if (tc->persist_backoff < UINT8_MAX)

@@ -18,7 +18,7 @@
 #define SEED_SECONDS 120
 #define JOBS_MAX 64
 
-/* Seeds that found a bug once, with what they found: of any profile, and of `middlebox'. */
+/* Seeds that found a bug once, with what they found, for each profile. */
 static const struct regression {
 	bool proxy;
 	uint64_t seed;
@@ -27,6 +27,8 @@ static const struct regression {
 #include "regressions.h"
 }, middlebox_regressions[] = {
 #include "regressions_middlebox.h"
+}, mute_regressions[] = {
+#include "regressions_mute.h"
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -52,14 +54,17 @@ static const struct directed *const tables[] = {
 static uint64_t first_seed = SEED_ADDRESSES + 1, seed_count = 3000;
 static bool run_engine = true, run_proxy = true, run_directed = true;
 static uint64_t directed_total;
-static const uint64_t regression_total = LENGTH(regressions) + LENGTH(middlebox_regressions);
+static const uint64_t regression_total = LENGTH(regressions) + LENGTH(middlebox_regressions) +
+					 LENGTH(mute_regressions);
 static const struct profile {
 	const char *name;
 	void (*make)(struct scenario *s, uint64_t seed, bool proxy);
+	const struct regression *once;
+	size_t once_count;
 } profiles[] = {
-	{ "any", scenario_random },
-	{ "middlebox", scenario_middlebox },
-	{ "mute", scenario_mute },
+	{ "any", scenario_random, regressions, LENGTH(regressions) },
+	{ "middlebox", scenario_middlebox, middlebox_regressions, LENGTH(middlebox_regressions) },
+	{ "mute", scenario_mute, mute_regressions, LENGTH(mute_regressions) },
 }, *profile = profiles;
 static bool verbose, hashes;
 static const char *pcap;
@@ -102,7 +107,8 @@ static bool job_at(uint64_t n, struct job *j)
 static void make(const struct job *j, struct scenario *s, char *name, size_t room)
 {
 	const struct regression *old;
-	bool bad;
+	const struct profile *of = profiles;
+	uint64_t n = j->number;
 
 	switch (j->kind) {
 	case DIRECTED:
@@ -116,15 +122,14 @@ static void make(const struct job *j, struct scenario *s, char *name, size_t roo
 			 j->kind == DIRECTED_V0 ? " --v0" : "");
 		break;
 	case REGRESSION:
-		bad = j->number >= LENGTH(regressions);
-		old = bad ? &middlebox_regressions[j->number - LENGTH(regressions)]
-			  : &regressions[j->number];
-		(bad ? scenario_middlebox : scenario_random)(s, old->seed, old->proxy);
-		if (!bad)
+		for (; n >= of->once_count; of++)
+			n -= of->once_count;
+		old = &of->once[n];
+		of->make(s, old->seed, old->proxy);
+		if (of == profiles)
 			s->cfg[0].versions = MPTCP_VERSION_BIT(1); /* what they failed in */
-		snprintf(name, room, "%s--mode %s --seed %llu (once: %s)",
-			 bad ? "--profile middlebox " : "", old->proxy ? "proxy" : "engine",
-			 (unsigned long long)old->seed, old->what);
+		snprintf(name, room, "--profile %s --mode %s --seed %llu (once: %s)", of->name,
+			 old->proxy ? "proxy" : "engine", (unsigned long long)old->seed, old->what);
 		break;
 	case ENGINE:
 	case PROXY:

@@ -715,6 +715,29 @@ START_TEST(received_prio_changes_the_subflow)
 }
 END_TEST
 
+/* It has no window, nobody knows whether that is still so, and its path is dead. */
+START_TEST(backup_stands_in_for_a_shut_window_that_nobody_opens)
+{
+	SCRIPT_BOTH(OPEN, JOIN_B,
+		    "< a A dss(a0) prio(backup)",
+		    "! write 10", "> b PA len 10 dss(A0 m0+10@1)",
+		    "< b A dss(a10) win 0",
+		    "< a A dss(a10)",
+		    "! write 20",
+		    "+ 201ms", "> b A seq 10 dss(A0)",
+		    "+ 402ms", "> b A seq 10 dss(A0)",
+		    "+ 804ms",
+		    "> b A seq 10 dss(A0)",
+		    "> a PA len 20 dss(A0 M10+20@1)",
+		    "< a A dss(a30)",
+		    "+ 1608ms", "> b A seq 10 dss(A0)",
+		    "+ 1s", "> b A seq 10 dss(A0)",
+		    "< b A ack 11 dss(a30) win 65535",
+		    "! write 10",
+		    "> b PA len 10 dss(A0 M30+10@11)");
+}
+END_TEST
+
 START_TEST(changed_priority_is_told)
 {
 	SCRIPT_BOTH(OPEN, JOIN_B,
@@ -824,6 +847,7 @@ UNIT_MAIN("mptcp_address", add_addr_is_sent_until_echoed, add_addr_is_given_up,
 	  several_removed_at_once, removed_address_of_a_pending_join,
 	  removed_address_of_an_aborted_connection,
 	  remove_addr_needs_a_valid_segment, received_prio_changes_the_subflow,
+	  backup_stands_in_for_a_shut_window_that_nobody_opens,
 	  changed_priority_is_told, endpoint_changes_its_priority,
 	  joins_to_the_first_address_are_forbidden, the_peers_c_flag_is_heeded,
 	  joins_under_way_are_bounded)
