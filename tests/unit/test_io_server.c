@@ -208,7 +208,7 @@ START_TEST(failure_after_the_end_is_told)
 {
 	struct ip_endpoint to = endpoint("192.0.2.2:80");
 	struct event_base *base = event_base_new();
-	uint8_t buf[16];
+	uint8_t buf[16] = "bytes";
 	struct iovec iov = { buf, sizeof(buf) };
 	struct server *s;
 	int ends[2];
