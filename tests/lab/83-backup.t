@@ -29,6 +29,21 @@ link_restore 1
 wait $pid
 is $? 0 "client's backup: every byte is right"
 
+# A reader that stops, until the window is shut; meanwhile its path dies, which no retransmission
+# finds out.
+download_bg stopped 30000000
+pid=$SPAWNED
+check "client's reader stops: the path is in use" wait_for 20 busy c1 rx 100000
+kill -STOP $pid
+check "client's reader stops: it is idle" wait_for 20 idle c1 rx 5000
+link_cut 1
+sleep 1
+kill -CONT $pid
+check "client's reader goes on: the backup stands in" wait_for 20 busy c2 rx 50000
+link_restore 1
+wait $pid
+is $? 0 "client's reader goes on: every byte is right"
+
 # An upload: it is the client that must leave the path alone.
 ip -n "$NS_G" addr add 10.2.0.9/24 dev g2
 on_client ip mptcp endpoint flush
