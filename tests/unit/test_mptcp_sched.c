@@ -206,14 +206,21 @@ START_TEST(blest_learns_from_shut_windows)
 }
 END_TEST
 
-START_TEST(blest_does_not_wait_for_a_path_that_timed_out)
+/* What waits for the first path, of two with these round trips, goes over the other one. */
+static void spills_over_after_a_timeout(const struct mptcp_sched_ops *sched, uint32_t first_rtt_us,
+					uint32_t second_rtt_us)
 {
-	open_two(&mptcp_sched_blest, 20000, 10 * MSS, 200000, 10 * MSS);
+	open_two(sched, first_rtt_us, 10 * MSS, second_rtt_us, 10 * MSS);
 	peer_queue(&p, 14 * MSS);
 	expect_sent(10 * MSS, 0);
 	p.first.sf->tcp.recovery = TCP_RECOVERY_RTO;
 	expect_sent(0, 4 * MSS);
 	peer_fini(&p);
+}
+
+START_TEST(blest_does_not_wait_for_a_path_that_timed_out)
+{
+	spills_over_after_a_timeout(&mptcp_sched_blest, 20000, 200000);
 }
 END_TEST
 
@@ -261,12 +268,7 @@ END_TEST
 
 START_TEST(cost_does_not_wait_for_a_path_that_timed_out)
 {
-	open_two(&mptcp_sched_cost, 40000, 10 * MSS, 10000, 10 * MSS);
-	peer_queue(&p, 14 * MSS);
-	expect_sent(10 * MSS, 0);
-	p.first.sf->tcp.recovery = TCP_RECOVERY_RTO;
-	expect_sent(0, 4 * MSS);
-	peer_fini(&p);
+	spills_over_after_a_timeout(&mptcp_sched_cost, 40000, 10000);
 }
 END_TEST
 

@@ -528,7 +528,6 @@ START_TEST(dsack_of_a_copy)
 }
 END_TEST
 
-/* Section 6.3: a timeout gives up what is old; what was sent just now may still arrive. */
 /*
  * The drawback that section 6.2 names: what RACK repeats too early it never sees late.  The
  * DSACK tells, also when the next episode has begun and nothing can be taken back any more.
@@ -572,6 +571,7 @@ START_TEST(dsack_of_a_timeout)
 }
 END_TEST
 
+/* Section 6.3: a timeout gives up what is old; what was sent just now may still arrive. */
 START_TEST(timeout_spares_what_is_young)
 {
 	establish();

@@ -793,12 +793,9 @@ START_TEST(idle_window)
 }
 END_TEST
 
-/* A loss while little of the window was in use: what was used is reduced, not the window. */
-START_TEST(loss_of_an_unused_window)
+/* For three seconds one segment at a time. */
+static void grow_a_window_and_leave_it_unused(void)
 {
-	uint32_t begin;
-
-	establish();
 	use_window(100000);
 	for (int i = 0; i < 300; i++) {
 		send_data(1460);
@@ -806,6 +803,15 @@ START_TEST(loss_of_an_unused_window)
 		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
 		expect_nothing();
 	}
+}
+
+/* A loss while little of the window was in use: what was used is reduced, not the window. */
+START_TEST(loss_of_an_unused_window)
+{
+	uint32_t begin;
+
+	establish();
+	grow_a_window_and_leave_it_unused();
 	ck_assert_uint_gt(tc.cwnd_bytes, 100000);
 	begin = (uint32_t)sent + 1;
 	for (int i = 0; i < 5; i++)
@@ -824,13 +830,7 @@ END_TEST
 START_TEST(probed_loss_of_an_unused_window)
 {
 	establish();
-	use_window(100000);
-	for (int i = 0; i < 300; i++) {
-		send_data(1460);
-		now += 10 * MS;
-		input(seg(TCP_ACK, 1, (uint32_t)sent + 1, 0));
-		expect_nothing();
-	}
+	grow_a_window_and_leave_it_unused();
 	send_data(1460);
 	fire();
 	expect(TCP_ACK, (uint32_t)sent + 1 - 1460, 1, 1460);
